@@ -1,0 +1,279 @@
+"""Measures the pipeline as its users run it, beside what it is to be compared with, in one run on one machine.
+
+    python benchmarks/measure.py              all measurements at full size (7 million lines)
+    python benchmarks/measure.py --quick      the same at a twentieth
+    python benchmarks/measure.py cold imports only these
+
+Belongs here: the measurements and their limits. The pipeline is driven by its `clv` command alone, every time in a
+process of its own; absolute seconds depend on the machine, the ratios hardly.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import duckdb
+from generate import Shop, generate
+from rich.console import Console
+from rich.table import Table
+
+HERE = Path(__file__).resolve().parent
+MARGIN = "0.30"
+
+ORDERS = f"""
+SELECT period, order_id, customer_id, min(order_ts) AS order_ts, sum(line_total) AS spend,
+       sum(coalesce(line_total - line_cost, round(line_total * {MARGIN}, 2))) AS profit,
+       sum(quantity) AS quantity, count(DISTINCT product_id) AS products, count(*) AS lines
+FROM lines GROUP BY ALL
+"""
+CUSTOMER_MONTHS = """
+SELECT period, customer_id, count(*) AS orders, sum(spend) AS spend, sum(profit) AS profit,
+       sum(quantity) AS quantity, count(DISTINCT order_ts::DATE) AS order_days,
+       min(order_ts) AS first_order, max(order_ts) AS last_order,
+       sum(spend) FILTER (order_ts::DATE = first_day) AS first_day_spend
+FROM (SELECT *, min(order_ts::DATE) OVER (PARTITION BY period, customer_id) AS first_day FROM orders)
+WHERE customer_id IS NOT NULL GROUP BY ALL
+"""
+MONTHS = """
+SELECT period, sum(lines) AS lines, count(*) AS orders, count(DISTINCT customer_id) AS customers,
+       sum(spend) AS spend, sum(profit) AS profit
+FROM orders GROUP BY period
+"""
+CUSTOMERS = """
+SELECT customer_id, min(first_order) AS acquisition_ts, max(last_order) AS last_order
+FROM customer_months GROUP BY customer_id
+"""
+RFM = """
+WITH totals AS (
+    SELECT customer_id, sum(order_days)::BIGINT - 1 AS frequency, min(first_order) AS first_order,
+           max(last_order) AS last_order, sum(orders) AS orders, sum(spend) AS spend, sum(profit) AS profit,
+           min_by(first_day_spend, period) AS first_day_spend
+    FROM customer_months GROUP BY customer_id
+)
+SELECT *, date_diff('day', first_order::DATE, last_order::DATE) / 7.0 AS recency,
+       date_diff('day', first_order::DATE, (SELECT max(last_order)::DATE FROM totals)) / 7.0 AS T,
+       CASE WHEN frequency > 0 THEN (spend - first_day_spend) / frequency END AS monetary_value,
+       1 + (5 * (rank() OVER (ORDER BY last_order::DATE) - 1)) // count(*) OVER () AS r_score,
+       1 + (5 * (rank() OVER (ORDER BY frequency) - 1)) // count(*) OVER () AS f_score,
+       1 + (5 * (rank() OVER (ORDER BY spend) - 1)) // count(*) OVER () AS m_score
+FROM totals
+"""
+BARE = {
+    "orders": ORDERS,
+    "customer_months": CUSTOMER_MONTHS,
+    "months": MONTHS,
+    "customers": CUSTOMERS,
+    "rfm": RFM,
+}
+IMPORT = """
+import sys, time
+begun = time.perf_counter()
+import clv_pipeline.definitions
+print(time.perf_counter() - begun, int("pymc" in sys.modules or "pymc_marketing" in sys.modules))
+"""
+
+
+@dataclass(frozen=True)
+class Result:
+    """One measurement; `limit` bounds `value` from above."""
+
+    name: str
+    value: float
+    unit: str
+    limit: float
+    detail: str
+
+    @property
+    def holds(self) -> bool:
+        """Whether the value is within its limit."""
+        return self.value <= self.limit
+
+
+@dataclass(frozen=True)
+class Bench:
+    """The folder to work in, the size of the shop, and where progress is printed."""
+
+    work: Path
+    shop: Shop
+    console: Console
+
+    @property
+    def months(self) -> tuple[str, str]:
+        """First and last month of the shop."""
+        return f"{self.shop.start:%Y-%m}", f"{self.shop.end - timedelta(days=1):%Y-%m}"
+
+
+def measure_cold(bench: Bench) -> list[Result]:
+    """100,000 lines in one CSV file, from nothing to scores and report."""
+    target = _empty(bench.work / "cold")
+    generate(target, Shop(lines=100_000, customers=15_000, years=2))
+    seconds = _run_clv(bench, "run", "--config", target / "clv.toml")
+    _expect(target / "home" / "report" / "index.html")
+    return [Result("cold: 100,000 lines to scores and report", seconds, "s", 20, "clv run, one process")]
+
+
+def measure_delivery(bench: Bench) -> list[Result]:
+    """The full load of all but the last day, then the last day's delivery on top of it."""
+    target = _load_history(bench)
+    full = json.loads((target / "full_load.json").read_text())
+    for file in (target / "later").glob("*.parquet"):
+        shutil.copy(file, target / "incoming" / file.name)
+    day = _run_clv(bench, "run", "--config", target / "clv.toml")
+    unchanged = _run_clv(bench, "run", "--config", target / "clv.toml")
+    detail = f"full load {full:.1f} s, one day {day:.1f} s, nothing new {unchanged:.1f} s"
+    return [Result("one-day delivery / full load", day / full, "x", 0.10, detail)]
+
+
+def measure_marts(bench: Bench) -> list[Result]:
+    """Marts of all months and RFM of the last one, against bare queries for the same tables from the same files."""
+    target = _load_history(bench)
+    first, last = bench.months
+    config = target / "clv.toml"
+    start_up = _run_clv(bench, "status", "--config", config)
+    marts = _run_clv(bench, "backfill", first, last, "--select", "marts", "--config", config)
+    rfm = _run_clv(bench, "backfill", last, last, "--select", "rfm", "--config", config)
+    bare, facts = _run_bare(target / "home" / "lake", _empty(bench.work / "bare"))
+    _compare(target / "home" / "clv.duckdb", facts, last)
+    wall, work = marts + rfm, max(marts + rfm - 2 * start_up, 0)
+    detail = f"marts {marts:.1f} s, rfm {rfm:.1f} s, of each {start_up:.1f} s start-up; bare {bare:.1f} s"
+    return [
+        Result("marts and RFM / bare queries", work / bare, "x", 2, detail),
+        Result("the same with process start-up", wall / bare, "x", float("inf"), "for information"),
+    ]
+
+
+def measure_imports(_: Bench) -> list[Result]:
+    """Seconds to import the definitions, best of three, and whether that imports pymc."""
+    runs = [
+        subprocess.run([sys.executable, "-c", IMPORT], check=True, capture_output=True, text=True).stdout.split()
+        for _ in range(3)
+    ]
+    seconds = min(float(run[-2]) for run in runs)
+    return [
+        Result("import of the definitions", seconds, "s", 3, "best of three processes"),
+        Result("of which import pymc", float(runs[0][-1]), "", 0, "0: no, 1: yes"),
+    ]
+
+
+MEASUREMENTS: dict[str, Callable[[Bench], list[Result]]] = {
+    "imports": measure_imports,
+    "cold": measure_cold,
+    "marts": measure_marts,
+    "delivery": measure_delivery,
+}
+
+
+def _load_history(bench: Bench) -> Path:
+    """The folder with the shop's history loaded by one `clv run`, timed in full_load.json; once per bench run."""
+    target = bench.work / "shop"
+    if (target / "full_load.json").exists():
+        return target
+    generate(_empty(target), bench.shop, layout="last-day", suffix=".parquet")
+    seconds = _run_clv(bench, "run", "--config", target / "clv.toml")
+    (target / "full_load.json").write_text(json.dumps(seconds))
+    return target
+
+
+def _run_clv(bench: Bench, *arguments: str | Path) -> float:
+    """Wall seconds of `clv ARGUMENTS` in a process of its own."""
+    command = [str(Path(sys.executable).parent / "clv"), *map(str, arguments)]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("CLV_", "DAGSTER_"))}
+    bench.console.print(f"clv {' '.join(command[1:3])} ...", style="dim", end=" ")
+    begun = time.perf_counter()
+    ended = subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
+    seconds = time.perf_counter() - begun
+    bench.console.print(f"{seconds:.1f} s", style="dim")
+    if ended.returncode:
+        raise SystemExit(f"{' '.join(command)} failed:\n{ended.stdout[-2000:]}\n{ended.stderr[-2000:]}")
+    return seconds
+
+
+def _run_bare(lake: Path, target: Path) -> tuple[float, dict[str, tuple[object, ...]]]:
+    """Seconds of the bare queries, each written to Parquet, and what identifies their results."""
+    lines = lake / "transactions" / "lines" / "**" / "*.parquet"
+    with duckdb.connect() as connection:
+        connection.execute(f"SET threads = {os.cpu_count() or 1}")
+        connection.execute(f"CREATE VIEW lines AS FROM read_parquet('{lines}', hive_partitioning = true)")
+        begun = time.perf_counter()
+        for name, query in BARE.items():
+            connection.execute(f"COPY ({query}) TO '{target / name}.parquet'")
+            connection.execute(f"CREATE VIEW {name} AS FROM '{target / name}.parquet'")
+        seconds = time.perf_counter() - begun
+        return seconds, {
+            "marts.orders": _fetch(connection, "SELECT count(*), sum(spend), sum(products) FROM orders"),
+            "marts.customer_periods": _fetch(connection, "SELECT count(*), sum(spend) FROM customer_months"),
+            "rfm.customers": _fetch(connection, "SELECT count(*), sum(frequency), sum(r_score) FROM rfm"),
+        }
+
+
+def _compare(database: Path, facts: dict[str, tuple[object, ...]], as_of: str) -> None:
+    """Stops when the pipeline's tables are not those of the bare queries: their times would mean nothing."""
+    queries = {
+        "marts.orders": "SELECT count(*), sum(spend), sum(products) FROM marts.orders",
+        "marts.customer_periods": "SELECT count(*), sum(spend) FROM marts.customer_periods",
+        "rfm.customers": f"SELECT count(*), sum(frequency), sum(r_score) FROM rfm.customers WHERE as_of = '{as_of}'",
+    }
+    with duckdb.connect(str(database), read_only=True) as connection:
+        for table, query in queries.items():
+            if (found := _fetch(connection, query)) != facts[table]:
+                raise SystemExit(f"{table} differs from the bare query: {found} against {facts[table]}")
+
+
+def _fetch(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[object, ...]:
+    return connection.execute(query).fetchall()[0]
+
+
+def _empty(folder: Path) -> Path:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
+
+
+def _expect(file: Path) -> None:
+    if not file.is_file():
+        raise SystemExit(f"{file} was not written")
+
+
+def show_results(results: list[Result], console: Console) -> None:
+    """Prints the results as a table."""
+    table = Table("measurement", "value", "limit", "", "detail")
+    for result in results:
+        limit = "" if result.limit == float("inf") else f"{result.limit:g} {result.unit}"
+        verdict = "ok" if result.holds else "[red]over"
+        table.add_row(result.name, f"{result.value:.3g} {result.unit}", limit, verdict, result.detail)
+    console.print(table)
+
+
+def main() -> None:
+    """The command line; exit code 1 when a limit does not hold."""
+    parser = argparse.ArgumentParser(description="Measure the pipeline beside bare queries, in one run.")
+    parser.add_argument("only", nargs="*", metavar="MEASUREMENT", help=f"of {', '.join(MEASUREMENTS)}; default: all")
+    parser.add_argument("--quick", action="store_true", help="a twentieth of the size")
+    parser.add_argument("--work", type=Path, default=HERE / "data", help="folder for data, emptied at the start")
+    parser.add_argument("--json", type=Path, help="also write the results to this file")
+    given = parser.parse_args()
+    if unknown := set(given.only) - set(MEASUREMENTS):
+        parser.error(f"unknown measurement {', '.join(sorted(unknown))}; use {', '.join(MEASUREMENTS)}")
+    lines, customers = (350_000, 50_000) if given.quick else (7_000_000, 1_000_000)
+    work = _empty(given.work / "measure")
+    bench = Bench(work, Shop(lines, customers, years=3), Console())
+    results: list[Result] = []
+    for name in given.only or MEASUREMENTS:
+        results += MEASUREMENTS[name](bench)
+    show_results(results, bench.console)
+    if given.json:
+        given.json.write_text(json.dumps([asdict(result) for result in results], indent=2), encoding="utf-8")
+    shutil.rmtree(work)
+    sys.exit(0 if all(result.holds for result in results) else 1)
+
+
+if __name__ == "__main__":
+    main()

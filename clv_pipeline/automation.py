@@ -1,0 +1,115 @@
+"""What runs without being asked: the daily schedule and the sensor that follows deliveries.
+
+Belongs here: turning the plan into run requests. Does not belong here: what is stale (`plan.py`).
+"""
+
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from clv_pipeline.lake import Lake
+from clv_pipeline.ledger import Ledger
+from clv_pipeline.pipeline import AS_OF_STEPS, MONTH_STEPS
+from clv_pipeline.plan import PlannedRun, plan_as_of, plan_months
+from clv_pipeline.settings import Settings
+from clv_pipeline.sources import list_files
+from clv_pipeline.stages.report import REPORT
+from clv_pipeline.stages.transactions import LANDING
+from clv_pipeline.state import State
+from clv_pipeline.steps import ONLY_STALE_TAG, StepSpec
+
+if TYPE_CHECKING:
+    from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+
+RANGE_START_TAG = "dagster/asset_partition_range_start"
+RANGE_END_TAG = "dagster/asset_partition_range_end"
+
+
+def range_tags(run: PlannedRun) -> dict[str, str]:
+    """The tags that make one Dagster run cover the months of `run`, leaving out what is up to date by then."""
+    return {RANGE_START_TAG: run.first, RANGE_END_TAG: run.last, ONLY_STALE_TAG: "true"}
+
+
+def keys_of(steps: tuple[StepSpec, ...]) -> list[dg.AssetKey]:
+    """The asset keys of `steps`."""
+    return [table.key for step in steps for table in step.tables]
+
+
+def build_daily_schedule(
+    job: "UnresolvedAssetJobDefinition", partitions: dg.MonthlyPartitionsDefinition
+) -> dg.ScheduleDefinition:
+    """Every morning: land what is new and refresh the open month."""
+
+    @dg.schedule(
+        job=job,
+        cron_schedule="0 5 * * *",
+        name="refresh_open_month",
+        description="Lands new deliveries and brings the open month up to date, every morning at five.",
+        default_status=dg.DefaultScheduleStatus.STOPPED,
+    )
+    def refresh_open_month(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        open_month = partitions.get_last_partition_key(context.scheduled_execution_time)
+        if open_month is None:
+            return dg.SkipReason("no month has data yet")
+        return dg.RunRequest(run_key=f"{context.scheduled_execution_time:%Y-%m-%d}", partition_key=open_month)
+
+    return refresh_open_month
+
+
+def build_delivery_sensor(settings: Settings) -> dg.SensorDefinition:
+    """Watches the source folder and requests what a delivery made stale, and nothing else."""
+
+    @dg.sensor(
+        name="deliveries",
+        target=dg.AssetSelection.all(),
+        minimum_interval_seconds=30,
+        description="Lands new or changed files, then requests exactly the months they touched and what depends on them.",
+        default_status=dg.DefaultSensorStatus.STOPPED,
+    )
+    def deliveries(lake: dg.ResourceParam[Lake]) -> dg.SensorResult:
+        requests = request_runs(lake, settings)
+        return dg.SensorResult(run_requests=requests, skip_reason=None if requests else "everything is up to date")
+
+    return deliveries
+
+
+def request_runs(lake: Lake, settings: Settings) -> list[dg.RunRequest]:
+    """The runs that are due now: landing first, then months of data, then as-of months, then the report."""
+    state = State(lake, settings)
+    if new := list_new_files(state):
+        return [dg.RunRequest(run_key=_hash("landing", *new), asset_selection=[LANDING])]
+    if runs := plan_months(MONTH_STEPS, state):
+        return [_request(run, state) for run in runs]
+    existing = state.stamps(AS_OF_STEPS[0].tables[0].name)
+    newest = [month for month in state.periods[-1:] if not existing or month > max(existing)]
+    return [_request(run, state, REPORT) for run in plan_as_of(AS_OF_STEPS, state, newest)]
+
+
+def list_new_files(state: State) -> list[str]:
+    """A line for each file that is new or looks changed since it was landed."""
+    ledger: Ledger = state.ledger
+    found = []
+    for file in list_files(state.settings):
+        last = ledger.last_batch(file.name)
+        if last is None or (last["bytes"], last["mtime_ns"]) != (file.size, file.mtime_ns):
+            found.append(f"{file.name}:{file.size}:{file.mtime_ns}")
+    return found
+
+
+def _request(run: PlannedRun, state: State, *more: dg.AssetKey) -> dg.RunRequest:
+    months = [month for month in state.known_periods if run.first <= month <= run.last]
+    inputs = [
+        f"{step.name}:{month}:{step.inputs(state, month)}:{step.code_version(state.settings)}"
+        for step in run.steps
+        for month in months
+    ]
+    return dg.RunRequest(
+        run_key=_hash(run.first, run.last, *inputs),
+        asset_selection=[*keys_of(run.steps), *more],
+        tags={**range_tags(run), "clv/why": "; ".join(run.reasons)[:200]},
+    )
+
+
+def _hash(*parts: str) -> str:
+    return sha256("|".join(parts).encode()).hexdigest()[:20]

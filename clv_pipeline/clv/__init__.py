@@ -1,0 +1,1 @@
+"""The domain: polars frames in, polars frames out. Imports neither dagster nor duckdb."""

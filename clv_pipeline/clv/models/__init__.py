@@ -1,0 +1,32 @@
+"""Purchase and spend models: fitted to customers, and as closed forms to score with.
+
+`fit_models` alone imports pymc, when it is called; everything else here is numpy.
+"""
+
+from clv_pipeline.clv.models.fit import fit_models
+from clv_pipeline.clv.models.priors import PARAMETERS, resolve_priors
+from clv_pipeline.clv.models.purchases import (
+    PURCHASE_MODELS,
+    expected_purchases,
+    expected_purchases_if_alive,
+    p_alive,
+    purchase_probabilities,
+)
+from clv_pipeline.clv.models.result import ModelError, ModelFit
+from clv_pipeline.clv.models.spend import SPEND_MODELS, expected_spend, population_spend
+
+__all__ = [
+    "PARAMETERS",
+    "PURCHASE_MODELS",
+    "SPEND_MODELS",
+    "ModelError",
+    "ModelFit",
+    "expected_purchases",
+    "expected_purchases_if_alive",
+    "expected_spend",
+    "fit_models",
+    "p_alive",
+    "population_spend",
+    "purchase_probabilities",
+    "resolve_priors",
+]

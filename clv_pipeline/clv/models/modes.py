@@ -1,0 +1,126 @@
+"""The mode of a posterior and its curvature there.
+
+Belongs here: the search, the polish, and the checks that it ended at a maximum. Does not belong here: anything that
+knows which model it is.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import LinAlgError, cho_factor, cho_solve
+from scipy.optimize import minimize
+
+type Vector = NDArray[np.float64]
+
+# Log-parameters beyond these are no estimate any more: the likelihood has its supremum at zero or infinity.
+_LARGEST_LOG = 12.0
+_STEP = 1e-3
+_NEWTON_STEPS = 30
+# Half the squared length of a Newton step in standard errors, which is what the log posterior could still gain.
+_CONVERGED = 1e-8
+_POLISHED = 1e-16
+_CURVATURE_SETTLED = 1e-6
+
+
+@dataclass(frozen=True)
+class Objective:
+    """Minus the log posterior over log-parameters: its value and, where it is known, its gradient."""
+
+    value: Callable[[Vector], float]
+    gradient: Callable[[Vector], Vector] | None = None
+
+
+@dataclass(frozen=True)
+class Mode:
+    """Log-parameters at the mode and their covariance from the curvature there."""
+
+    theta: Vector
+    covariance: NDArray[np.float64]
+
+
+def find_mode(objective: Objective, starts: Sequence[Vector], *, near: bool = False) -> Mode | None:
+    """The mode reached from the first of `starts` that leads to one, or None.
+
+    Quasi-Newton, then Newton until the step is below rounding, so that the result does not depend on the units of the
+    data or on the path. `near` skips the first: the starts are already close.
+    """
+    for start in starts:
+        if near and (mode := _polish(objective, start)) is not None:
+            return mode
+        bounds = [(-_LARGEST_LOG, _LARGEST_LOG)] * len(start)
+        found = minimize(
+            lambda theta: (objective.value(theta), compute_gradient(objective, theta)),
+            start,
+            jac=True,
+            method="L-BFGS-B",
+            bounds=bounds,
+            options={"ftol": 1e-12, "gtol": 1e-6, "maxiter": 500},
+        )
+        if (mode := _polish(objective, found.x)) is not None:
+            return mode
+    return None
+
+
+def compute_gradient(objective: Objective, theta: Vector) -> Vector:
+    """The gradient at `theta`, by differences of fourth order where the objective has none of its own."""
+    if objective.gradient is not None:
+        return objective.gradient(theta)
+    gradient = np.empty_like(theta)
+    for i, step in enumerate(np.eye(len(theta)) * _STEP):
+        near = objective.value(theta + step) - objective.value(theta - step)
+        far = objective.value(theta + 2 * step) - objective.value(theta - 2 * step)
+        gradient[i] = (8 * near - far) / (12 * _STEP)
+    return gradient
+
+
+def compute_hessian(objective: Objective, theta: Vector) -> NDArray[np.float64]:
+    """The matrix of second derivatives at `theta`, by central differences."""
+    steps = np.eye(len(theta)) * _STEP
+    if objective.gradient is not None:
+        rows = [objective.gradient(theta + step) - objective.gradient(theta - step) for step in steps]
+        hessian = np.array(rows) / (2 * _STEP)
+        return (hessian + hessian.T) / 2
+    value, size = objective.value, len(theta)
+    hessian = np.empty((size, size))
+    for i in range(size):
+        for j in range(i + 1):
+            crossed = (
+                value(theta + steps[i] + steps[j])
+                - value(theta + steps[i] - steps[j])
+                - value(theta - steps[i] + steps[j])
+                + value(theta - steps[i] - steps[j])
+            )
+            hessian[i, j] = hessian[j, i] = crossed / (4 * _STEP**2)
+    return hessian
+
+
+def _polish(objective: Objective, theta: Vector) -> Mode | None:
+    factor = None
+    gain = np.inf
+    for _ in range(_NEWTON_STEPS):
+        if np.abs(theta).max() >= _LARGEST_LOG:
+            return None
+        if factor is None or gain > _CURVATURE_SETTLED:
+            factor = _factorise(compute_hessian(objective, theta))
+        if factor is None:
+            return None
+        gradient = compute_gradient(objective, theta)
+        step = cho_solve(factor, gradient)
+        previous, gain = gain, float(gradient @ step) / 2
+        if not np.isfinite(gain):
+            return None
+        if gain < _POLISHED or (gain < _CONVERGED and gain >= previous):
+            return Mode(theta, cho_solve(factor, np.eye(len(theta))))
+        theta = theta - step / max(1.0, float(np.abs(step).max()))
+    return Mode(theta, cho_solve(factor, np.eye(len(theta)))) if factor and gain < _CONVERGED else None
+
+
+def _factorise(hessian: NDArray[np.float64]) -> tuple[NDArray[np.float64], bool] | None:
+    if not np.isfinite(hessian).all():
+        return None
+    try:
+        return cho_factor(hessian)
+    except LinAlgError:
+        return None

@@ -1,0 +1,176 @@
+"""What the fitted purchase models say about a customer: P(alive), expected and possible numbers of purchases.
+
+Belongs here: closed forms of BG/NBD, MBG/NBD and Pareto/NBD in numpy. Does not belong here: fitting them, spend, or
+tables of customers.
+
+All times are in weeks, all arguments broadcast. The formulas are written with hypergeometric functions after Euler's
+transformation, 2F1(a, b; c; z) = (1-z)^(c-a-b) 2F1(c-a, c-b; c; z), whose terms stay moderate however many purchases a
+customer made; what remains large is kept as a logarithm.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.polynomial.legendre import leggauss
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import betaln, expit, gammaln, hyp2f1, xlogy
+
+from clv_pipeline.clv.models.result import ModelError
+
+type Vector = NDArray[np.float64]
+
+PURCHASE_MODELS = ("bg_nbd", "mbg_nbd", "pareto_nbd")
+
+_NODES = 16
+# Closer than this to a removable singularity (a = 1, a + b = 1), the mean of the values on both sides stands in.
+_SINGULAR = 1e-5
+
+
+def p_alive(
+    model: str, parameters: Mapping[str, float], frequency: ArrayLike, recency: ArrayLike, T: ArrayLike
+) -> Vector:
+    """P(alive at T | frequency, recency, T).
+
+    BG/NBD: Fader, Hardie, Lee (2008), "Computing P(alive) using the BG/NBD model", equation 1; it is 1 for a customer
+    without a repeat purchase. MBG/NBD: the same with dropout possible after the first purchase. Pareto/NBD: Fader and
+    Hardie (2005), note 009, equation 28.
+    """
+    _check_model(model)
+    x, t_x, T = _as_floats(frequency, recency, T)
+    if model == "pareto_nbd":
+        return _pareto_p_alive(parameters, x, t_x, T)
+    r, alpha, a, b = (parameters[name] for name in ("r", "alpha", "a", "b"))
+    silence = (r + x) * np.log((alpha + T) / (alpha + t_x))
+    if model == "mbg_nbd":
+        return expit(np.log(b + x) - np.log(a) - silence)
+    repeated = x > 0
+    past = np.where(repeated, b + x - 1, 1.0)
+    return np.where(repeated, expit(np.log(past) - np.log(a) - silence), 1.0)
+
+
+def expected_purchases(
+    model: str,
+    parameters: Mapping[str, float],
+    frequency: ArrayLike,
+    recency: ArrayLike,
+    T: ArrayLike,
+    horizon: ArrayLike,
+) -> Vector:
+    """E[purchases in (T, T + horizon] | frequency, recency, T]. It contains P(alive): do not multiply again.
+
+    BG/NBD: Fader, Hardie, Lee (2005), equation 10. Pareto/NBD: note 009, equation 41. A new customer's expectation is
+    the case frequency = recency = T = 0.
+    """
+    alive = p_alive(model, parameters, frequency, recency, T)
+    return alive * expected_purchases_if_alive(model, parameters, frequency, T, horizon)
+
+
+def expected_purchases_if_alive(
+    model: str, parameters: Mapping[str, float], frequency: ArrayLike, T: ArrayLike, horizon: ArrayLike
+) -> Vector:
+    """E[purchases in (T, T + horizon] | frequency, T, alive at T]; recency does not matter any more."""
+    _check_model(model)
+    x, T, t = _as_floats(frequency, T, horizon)
+    if model == "pareto_nbd":
+        r, alpha, s, beta = (parameters[name] for name in ("r", "alpha", "s", "beta"))
+        length = np.log1p(t / (beta + T))
+        exposure = length if s == 1 else -np.expm1((1 - s) * length) / (s - 1)
+        return (r + x) * (beta + T) / (alpha + T) * exposure
+    r, alpha, a = parameters["r"], parameters["alpha"], parameters["a"]
+    b = _posterior_b(model, parameters, x)
+    return _expect_beta_geometric(r + x, alpha + T, a, b, t)
+
+
+def purchase_probabilities(
+    model: str, parameters: Mapping[str, float], frequency: ArrayLike, T: ArrayLike, horizon: ArrayLike, most: int
+) -> NDArray[np.float64]:
+    """P(n purchases in (T, T + horizon] | frequency, T, alive at T) for n = 0..most, one row per customer.
+
+    BG/NBD and MBG/NBD: equation 8 of Fader, Hardie, Lee (2005) with the posterior parameters of the customer.
+    Pareto/NBD: the NBD over the time until death or the horizon, integrated over the time of death.
+    """
+    _check_model(model)
+    x, T, t = (np.atleast_1d(values) for values in _as_floats(frequency, T, horizon))
+    shape, scale = parameters["r"] + x, parameters["alpha"] + T
+    if model != "pareto_nbd":
+        return _beta_geometric_probabilities(
+            shape, scale, parameters["a"], _posterior_b(model, parameters, x), t, most
+        )
+    s, rate = parameters["s"], parameters["beta"] + T
+    survives = np.exp(-s * np.log1p(t / rate))
+    probabilities = survives[:, None] * _nbd_probabilities(shape, scale, t, most)
+    # Over g = 1 - (1 + u/rate)^-k the density of the time of death u, at most polynomial in 1 - g, is easy to integrate.
+    k = min(s, 1.0)
+    end = -np.expm1(-k * np.log1p(t / rate))
+    nodes, weights = leggauss(_NODES)
+    for node, weight in zip((nodes + 1) / 2, weights / 2, strict=True):
+        log_left = np.log1p(-node * end)
+        death = np.minimum(rate * np.expm1(-log_left / k), t)
+        density = weight * end * s / k * np.exp(log_left * (s - k) / k)
+        probabilities += density[:, None] * _nbd_probabilities(shape, scale, death, most)
+    return probabilities
+
+
+def _check_model(model: str) -> None:
+    if model not in PURCHASE_MODELS:
+        raise ModelError(f"'{model}' is no purchase model: use one of {', '.join(PURCHASE_MODELS)}")
+
+
+def _as_floats(*values: ArrayLike) -> tuple[Vector, ...]:
+    return tuple(np.broadcast_arrays(*(np.asarray(value, dtype=np.float64) for value in values)))
+
+
+def _posterior_b(model: str, parameters: Mapping[str, float], frequency: Vector) -> Vector:
+    """Chances to drop out that a customer alive at T survived: each purchase, with MBG/NBD the first one too."""
+    return parameters["b"] + frequency + (1 if model == "mbg_nbd" else 0)
+
+
+def _pareto_p_alive(parameters: Mapping[str, float], x: Vector, t_x: Vector, T: Vector) -> Vector:
+    r, alpha, s, beta = (parameters[name] for name in ("r", "alpha", "s", "beta"))
+
+    def scaled_integral(t: Vector) -> Vector:
+        total = r + s + x + 1
+        if alpha >= beta:
+            return hyp2f1(1.0, r + x, total, (alpha - beta) / (alpha + t))
+        return (alpha + t) / (beta + t) * hyp2f1(1.0, s + 1, total, (beta - alpha) / (beta + t))
+
+    silence = (r + x) * np.log((alpha + T) / (alpha + t_x)) + s * np.log((beta + T) / (beta + t_x))
+    # Beyond exp(700) the customer is dead in every digit.
+    died = np.exp(np.minimum(silence, 700.0)) * scaled_integral(t_x) - scaled_integral(T)
+    return 1 / (1 + s / (r + s + x) * np.maximum(died, 0.0))
+
+
+def _expect_beta_geometric(shape: Vector, scale: Vector, a: float, b: Vector, t: Vector) -> Vector:
+    if abs(a - 1) < _SINGULAR:
+        sides = [_expect_beta_geometric(shape, scale, 1 + side, b, t) for side in (-_SINGULAR, _SINGULAR)]
+        return (sides[0] + sides[1]) / 2
+    total = a + b - 1
+    total = np.where(np.abs(total) < _SINGULAR**2, _SINGULAR**2, total)
+    z = t / (scale + t)
+    power = np.exp((1 - a) * np.log1p(t / scale))
+    return total / (a - 1) * (1 - power * hyp2f1(total - shape, a - 1, total, z))
+
+
+def _beta_geometric_probabilities(
+    shape: Vector, scale: Vector, a: float, b: Vector, t: Vector, most: int
+) -> NDArray[np.float64]:
+    nbd = _nbd_probabilities(shape, scale, t, most)
+    n = np.arange(most + 1)
+    before = betaln(a, b)[:, None]
+    probabilities = np.exp(betaln(a, b[:, None] + n) - before) * nbd
+    reached = 1 - np.cumsum(nbd, axis=1)[:, :-1]
+    dropped = np.exp(betaln(a + 1, b[:, None] + n[1:] - 1) - before)
+    probabilities[:, 1:] += dropped * np.maximum(reached, 0.0)
+    return probabilities
+
+
+def _nbd_probabilities(shape: Vector, scale: Vector, t: Vector, most: int) -> NDArray[np.float64]:
+    n = np.arange(most + 1)
+    column = shape[:, None]
+    return np.exp(
+        gammaln(column + n)
+        - gammaln(column)
+        - gammaln(n + 1)
+        - column * np.log1p(t / scale)[:, None]
+        + xlogy(n, (t / (scale + t))[:, None])
+    )

@@ -1,0 +1,168 @@
+"""Scores every customer of one as-of: P(alive), expected purchases and spend, lifetime value with bounds, decile.
+
+Belongs here: putting the closed forms of the models together per customer. Does not belong here: the closed forms
+(`clv/models/`), the predictive distribution (`bounds.py`), publishing.
+
+Everything that depends on time is computed once per distinct (frequency, recency, T) or (frequency, T), then joined.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from clv_pipeline.clv.models import (
+    PURCHASE_MODELS,
+    SPEND_MODELS,
+    ModelError,
+    expected_purchases_if_alive,
+    expected_spend,
+    p_alive,
+)
+from clv_pipeline.clv.scores.bounds import bound_spend
+
+type Vector = NDArray[np.float64]
+
+WEEKS_PER_MONTH = 365.25 / 12 / 7
+
+_SEEN = ["frequency", "recency", "T"]
+_AGED = ["frequency", "T"]
+
+
+@dataclass(frozen=True)
+class _Models:
+    purchase_model: str
+    purchases: dict[str, float]
+    spend_model: str
+    spend: dict[str, float]
+
+
+def score_customers(
+    customers: pl.DataFrame,
+    parameters: pl.DataFrame,
+    *,
+    horizon_months: int,
+    annual_discount_rate: float,
+    margin: float,
+) -> pl.DataFrame:
+    """The scores of each row of `customers`, in its order.
+
+    `customers`: customer_id, frequency, recency, T (weeks), monetary_value (null without a repeat purchase).
+    `parameters`: model, parameter, estimate of one purchase model and one spend model (see `fit_models`).
+    Result: customer_id, p_alive, expected_purchases (over the horizon), expected_spend (per purchase), clv, clv_lower,
+    clv_upper, decile (1 = highest clv; floor(10 (rank - 1) / N) + 1, ties by customer_id).
+
+    clv = sum over months k of (E[X(t_k)] - E[X(t_(k-1))]) x expected_spend x margin / (1 + annual_discount_rate)^(k/12):
+    the purchases of a month are discounted from its end. A month is 365.25/12/7 weeks.
+
+    clv_lower and clv_upper hold, with 80% probability given the parameters, the value of what the customer will really
+    spend: whether alive, how often, and how much each time are all open (`bound_spend`). Spend is discounted as the
+    expected purchases are, on average over the horizon. Most customers buy nothing with more than 10% probability, so a
+    lower bound of 0 is normal, and both bounds are 0 for who is almost surely gone, even if clv is not.
+
+    Raises ModelError when a model or parameter is missing or a setting is out of range.
+    """
+    _check_settings(horizon_months, annual_discount_rate, margin)
+    models = _read_models(parameters)
+    seen = _score_seen(customers, models, horizon_months, annual_discount_rate)
+    rows = customers.select("customer_id", *_SEEN, pl.col("monetary_value").cast(pl.Float64)).join(
+        seen, on=_SEEN, how="left", maintain_order="left"
+    )
+    frequency, monetary_value = rows["frequency"].to_numpy(), rows["monetary_value"].to_numpy()
+    spend = expected_spend(models.spend_model, models.spend, frequency, monetary_value)
+    unit = _spend_unit(models, frequency, monetary_value, spend)
+    worth = rows["discount"].to_numpy() * margin
+    return rows.select(
+        "customer_id",
+        "p_alive",
+        "expected_purchases",
+        pl.Series("expected_spend", spend),
+        pl.Series("clv", rows["discounted_purchases"].to_numpy() * spend * margin),
+        pl.Series("clv_lower", rows["lower"].to_numpy() * unit * worth),
+        pl.Series("clv_upper", rows["upper"].to_numpy() * unit * worth),
+    ).with_columns(_rank_decile())
+
+
+def _check_settings(horizon_months: int, annual_discount_rate: float, margin: float) -> None:
+    if horizon_months < 1:
+        raise ModelError(f"value.horizon_months = {horizon_months}: must be at least 1")
+    if not (annual_discount_rate > -1 and np.isfinite(annual_discount_rate)):
+        raise ModelError(f"value.annual_discount_rate = {annual_discount_rate}: must be a rate such as 0.10")
+    if not (margin >= 0 and np.isfinite(margin)):
+        raise ModelError(f"value.margin = {margin}: must be a share of spend such as 0.30")
+
+
+def _read_models(parameters: pl.DataFrame) -> _Models:
+    values: dict[str, dict[str, float]] = {}
+    for model, parameter, estimate in parameters.select("model", "parameter", "estimate").iter_rows():
+        values.setdefault(model, {})[parameter] = float(estimate)
+    purchase_model = _pick_model(values, PURCHASE_MODELS, "purchase")
+    spend_model = _pick_model(values, SPEND_MODELS, "spend")
+    return _Models(purchase_model, values[purchase_model], spend_model, values[spend_model])
+
+
+def _pick_model(values: dict[str, dict[str, float]], known: tuple[str, ...], kind: str) -> str:
+    present = [model for model in known if model in values]
+    if len(present) != 1:
+        found = ", ".join(values) or "none"
+        raise ModelError(f"scoring needs the parameters of exactly one {kind} model ({', '.join(known)}); got {found}")
+    return present[0]
+
+
+def _score_seen(
+    customers: pl.DataFrame, models: _Models, horizon_months: int, annual_discount_rate: float
+) -> pl.DataFrame:
+    """One row per distinct (frequency, recency, T): what does not depend on the customer's spend."""
+    aged = _expect_by_age(customers.select(_AGED).unique(), models, horizon_months, annual_discount_rate)
+    seen = customers.select(_SEEN).unique().join(aged, on=_AGED, how="left")
+    frequency, recency, T = (seen[name].cast(pl.Float64).to_numpy() for name in _SEEN)
+    alive = p_alive(models.purchase_model, models.purchases, frequency, recency, T)
+    lower, upper = bound_spend(
+        models.purchase_model,
+        models.purchases,
+        models.spend if models.spend_model == "gamma_gamma" else None,
+        frequency=frequency,
+        T=T,
+        alive=alive,
+        horizon=horizon_months * WEEKS_PER_MONTH,
+    )
+    return seen.select(
+        *_SEEN,
+        "discount",
+        pl.Series("p_alive", alive),
+        pl.Series("expected_purchases", alive * seen["purchases"].to_numpy()),
+        pl.Series("discounted_purchases", alive * (seen["purchases"] * seen["discount"]).to_numpy()),
+        pl.Series("lower", lower),
+        pl.Series("upper", upper),
+    )
+
+
+def _expect_by_age(
+    aged: pl.DataFrame, models: _Models, horizon_months: int, annual_discount_rate: float
+) -> pl.DataFrame:
+    """Expected purchases within the horizon if alive, and their mean discount factor, per distinct (frequency, T)."""
+    frequency, T = (aged[name].cast(pl.Float64).to_numpy() for name in _AGED)
+    months = np.arange(1, horizon_months + 1)
+    until = expected_purchases_if_alive(
+        models.purchase_model, models.purchases, frequency[:, None], T[:, None], months * WEEKS_PER_MONTH
+    )
+    within = np.diff(until, axis=1, prepend=0.0)
+    discounted = within @ (1 + annual_discount_rate) ** (-months / 12)
+    total = until[:, -1]
+    discount = np.divide(discounted, total, out=np.ones_like(total), where=total > 0)
+    return aged.with_columns(pl.Series("purchases", total), pl.Series("discount", discount))
+
+
+def _spend_unit(models: _Models, frequency: Vector, monetary_value: Vector, spend: Vector) -> Vector:
+    """The customer's amount of one unit of `bound_spend`."""
+    if models.spend_model == "mean_spend":
+        return spend
+    known = np.where(np.isnan(monetary_value), spend, monetary_value)
+    return models.spend["gamma"] + frequency * known
+
+
+def _rank_decile() -> pl.Expr:
+    """Deciles of customers ordered by clv, highest first, then by customer_id."""
+    order = pl.struct(-pl.col("clv"), "customer_id").rank("ordinal")
+    return (10 * (order.cast(pl.Int64) - 1) // pl.len() + 1).cast(pl.Int64).alias("decile")

@@ -1,0 +1,80 @@
+"""From pandera models to what the orchestrator shows: audits, check results and column schemas.
+
+Belongs here: running a contract on staged rows and describing what failed. Does not belong here: the contracts
+themselves (`schemas/`) or what happens after a failure (`steps.py`).
+"""
+
+from dataclasses import dataclass
+from functools import cache
+
+import dagster as dg
+import duckdb
+import pandera.polars as pa
+import polars as pl
+from pandera.errors import SchemaErrors
+
+_SHOWN_ROWS = 10
+
+
+@dataclass(frozen=True)
+class Audit:
+    """The outcome of one check on one staged partition; `offending` shows the first rows that failed."""
+
+    check: str
+    passed: bool
+    summary: str = ""
+    offending: str = ""
+    blocking: bool = True
+
+
+def audit_schema(frame: pl.DataFrame, schema: type[pa.DataFrameModel]) -> Audit:
+    """Checks types, nullability, ranges and keys of `frame` against `schema`."""
+    try:
+        schema.validate(frame, lazy=True)
+    except SchemaErrors as errors:
+        cases = errors.failure_cases
+        first = cases.row(0, named=True)
+        rows = cases["index"].drop_nulls().unique() if "index" in cases.columns else pl.Series([], dtype=pl.Int64)
+        shown = frame[rows.cast(pl.Int64).sort().head(_SHOWN_ROWS).to_list()] if rows.len() else cases.head(_SHOWN_ROWS)
+        column = f"{first['column']}: " if first.get("column") else ""
+        summary = f"{column}{first['check']} fails for {first['failure_case']} ({cases.height} cases)"
+        return Audit("schema", passed=False, summary=summary, offending=to_markdown(shown))
+    return Audit("schema", passed=True, summary=f"{frame.height} rows fit the schema")
+
+
+def audit_query(con: duckdb.DuckDBPyConnection, check: str, query: str) -> Audit:
+    """Runs a SELECT that returns the rows which break a rule; none may come back."""
+    offending = con.sql(query).pl()
+    if offending.is_empty():
+        return Audit(check, passed=True, summary="nothing offends")
+    summary = f"{offending.height} rows break the rule, first: {offending.row(0, named=True)}"
+    return Audit(check, passed=False, summary=summary, offending=to_markdown(offending.head(_SHOWN_ROWS)))
+
+
+@cache
+def describe_columns(schema: type[pa.DataFrameModel]) -> dg.TableSchema:
+    """The columns of `schema` as Dagster shows them."""
+    columns = schema.to_schema().columns
+    return dg.TableSchema(
+        [
+            dg.TableColumn(
+                name,
+                type=str(column.dtype),
+                description=column.description,
+                constraints=dg.TableColumnConstraints(nullable=bool(column.nullable), unique=bool(column.unique)),
+            )
+            for name, column in columns.items()
+        ]
+    )
+
+
+def to_markdown(frame: pl.DataFrame) -> str:
+    """The rows of `frame` as a Markdown table, for metadata."""
+    lines = ["| " + " | ".join(frame.columns) + " |", "|" + "---|" * frame.width]
+    lines += ["| " + " | ".join(_show(value) for value in row) + " |" for row in frame.iter_rows()]
+    return "\n".join(lines)
+
+
+def _show(value: object) -> str:
+    text = f"{value:.4g}" if isinstance(value, float) else "" if value is None else str(value)
+    return text.replace("|", "\\|").replace("\n", " ")[:60]

@@ -1,0 +1,240 @@
+"""The one door to storage: a lake of Parquet partitions, read, staged and published through DuckDB.
+
+Belongs here: paths, stamps, locks, atomic publication, connections. Does not belong here: what a table means
+(`sql/`, `schemas/`), which partitions are stale (`plan.py`), deliveries (`landing.py`).
+
+One partition is one Parquet file. Its stamp (content hash, inputs, code version) sits in the footer of that file, so
+that data and stamp are renamed into place together and can never disagree.
+"""
+
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+
+from clv_pipeline.settings import Engine
+from clv_pipeline.sql import quote_literal, quote_name, quote_paths
+
+_STAMP_KEY = "clv"
+_MONTHLY = ("landing", "transactions", "marts")
+
+
+class LakeError(RuntimeError):
+    """Storage is missing, locked or not writable; the message is one line and says the fix."""
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """What a published partition holds and what it was made from."""
+
+    content: str
+    rows: int
+    inputs: str
+    code: str
+    published_at: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Staged:
+    """A candidate partition: a temporary DuckDB table that waits for its audit."""
+
+    table: str
+    period: str
+    relation: str
+    rows: int
+    content: str
+
+
+class Lake:
+    """All tables below `<home>/lake`, addressed as 'schema.table' and month."""
+
+    def __init__(self, home: Path, engine: Engine | None = None) -> None:
+        self.home = home
+        self.root = home / "lake"
+        self.engine = engine or Engine()
+
+    def prepare(self) -> None:
+        """Creates the folders; LakeError when home cannot be written."""
+        try:
+            for folder in (self.root, self.root / ".locks", self.root / ".staging"):
+                folder.mkdir(parents=True, exist_ok=True)
+            probe = self.root / ".locks" / f"probe-{os.getpid()}"
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            raise LakeError(
+                f"cannot write to home {self.home} ({error.strerror}); fix its permissions or set home"
+            ) from None
+
+    def path(self, table: str, period: str) -> Path:
+        """The file of one partition, published or not."""
+        schema, name = table.split(".")
+        axis = "period" if schema in _MONTHLY else "as_of"
+        return self.root / schema / name / f"{axis}={period}" / "part.parquet"
+
+    def published(self, table: str) -> dict[str, Path]:
+        """The published partitions of `table`, by month."""
+        schema, name = table.split(".")
+        files = (self.root / schema / name).glob("*=*/part.parquet")
+        return {file.parent.name.partition("=")[2]: file for file in sorted(files)}
+
+    def read_stamps(self, table: str) -> dict[str, Stamp]:
+        """The stamps of all published partitions of `table`, by month."""
+        files = self.published(table)
+        if not files:
+            return {}
+        paths = quote_paths(files.values())
+        query = f"SELECT file_name, value FROM parquet_kv_metadata({paths}) WHERE key = {quote_literal(_STAMP_KEY)}"
+        with duckdb.connect() as con:
+            found = dict(con.execute(query).fetchall())
+        return {
+            period: Stamp(**json.loads(_text(found[str(path)]))) for period, path in files.items() if str(path) in found
+        }
+
+    def read_stamp(self, table: str, period: str) -> Stamp | None:
+        """The stamp of one partition; None when it is not published."""
+        path = self.path(table, period)
+        if not path.exists():
+            return None
+        text = pl.read_parquet_metadata(path).get(_STAMP_KEY)
+        return Stamp(**json.loads(text)) if text else None
+
+    @contextmanager
+    def connect(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """An in-memory DuckDB with the configured limits and a spill folder of its own."""
+        spill = self.root / ".staging" / f"spill-{os.getpid()}-{time.monotonic_ns()}"
+        con = duckdb.connect(config={"memory_limit": self.engine.memory_limit, "temp_directory": str(spill)})
+        try:
+            if self.engine.threads:
+                con.execute(f"SET threads = {int(self.engine.threads)}")
+            con.execute("SET TimeZone = 'UTC'; SET preserve_insertion_order = true")
+            yield con
+        finally:
+            con.close()
+            with suppress(OSError):
+                spill.rmdir()
+
+    def expose(
+        self,
+        con: duckdb.DuckDBPyConnection,
+        table: str,
+        periods: Iterable[str] | None = None,
+        *,
+        materialize: bool = False,
+    ) -> list[str]:
+        """Makes `table` readable in `con` under its name, limited to `periods`; returns the months found."""
+        files = self.published(table)
+        wanted = [period for period in (files if periods is None else periods) if period in files]
+        if not wanted:
+            raise LakeError(f"{table} has no published month in reach; run the stages before it first")
+        schema, name = table.split(".")
+        paths = quote_paths(files[period] for period in wanted)
+        con.execute(f"CREATE SCHEMA IF NOT EXISTS {quote_name(schema)}")
+        kind = "TABLE" if materialize else "VIEW"
+        con.execute(
+            f"CREATE OR REPLACE {kind} {quote_name(schema)}.{quote_name(name)} AS SELECT * FROM"
+            f" read_parquet({paths}, union_by_name = true, hive_partitioning = false)"
+        )
+        return wanted
+
+    @contextmanager
+    def hold(self, name: str) -> Iterator[None]:
+        """Holds the lock called `name`; waits for whoever has it. The kernel frees it when the holder dies."""
+        path = self.root / ".locks" / f"{name}.lock"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+
+    def stage(self, con: duckdb.DuckDBPyConnection, table: str, period: str, content: str | pl.DataFrame) -> Staged:
+        """Puts the result of a SELECT, or a frame, into the temporary table `staged_<schema>_<table>`."""
+        relation = "staged_" + table.replace(".", "_")
+        source = f"({content})" if isinstance(content, str) else "content_frame"
+        if isinstance(content, pl.DataFrame):
+            con.register("content_frame", content.to_arrow(compat_level=pl.CompatLevel.oldest()))
+        con.execute(f"CREATE OR REPLACE TEMP TABLE {relation} AS SELECT * FROM {source}")
+        if isinstance(content, pl.DataFrame):
+            con.unregister("content_frame")
+        query = f"SELECT count(*), CAST(sum(hash(t)) AS VARCHAR) FROM {relation} t"
+        rows, digest = con.execute(query).fetchall()[0]
+        return Staged(table, period, relation, int(rows), f"{rows}-{digest or 0}")
+
+    def publish(
+        self,
+        con: duckdb.DuckDBPyConnection,
+        staged: Staged,
+        *,
+        inputs: str,
+        code: str,
+        facts: Mapping[str, Any] | None = None,
+    ) -> Stamp:
+        """Writes the staged rows beside the partition and renames them over it; the old one is whole until then."""
+        stamp = Stamp(
+            staged.content,
+            staged.rows,
+            inputs,
+            code,
+            datetime.now(UTC).isoformat(timespec="seconds"),
+            dict(facts or {}),
+        )
+        target = self.path(staged.table, staged.period)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        staging = self.staging_file(staged.table, staged.period)
+        self._copy(con, staged.relation, staging, stamp)
+        rename_durably(staging, target)
+        return stamp
+
+    def keep_failed(self, con: duckdb.DuckDBPyConnection, staged: Staged) -> Path:
+        """Keeps rows that failed their audit for inspection, out of every view."""
+        target = self.root / ".failed" / staged.table / f"{staged.period}.parquet"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        stamp = Stamp(staged.content, staged.rows, "", "", datetime.now(UTC).isoformat(timespec="seconds"))
+        self._copy(con, staged.relation, target, stamp)
+        return target
+
+    def staging_file(self, table: str, period: str) -> Path:
+        """A new file name in the staging folder, for one writer only."""
+        folder = self.root / ".staging"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder / f"{table}-{period}-{os.getpid()}-{time.monotonic_ns()}.parquet"
+
+    @staticmethod
+    def _copy(con: duckdb.DuckDBPyConnection, relation: str, target: Path, stamp: Stamp) -> None:
+        text = quote_literal(json.dumps(asdict(stamp), default=str))
+        con.execute(
+            f"COPY {relation} TO {quote_literal(str(target))}"
+            f" (FORMAT parquet, COMPRESSION zstd, KV_METADATA {{{_STAMP_KEY}: {text}}})"
+        )
+
+    def sweep(self) -> None:
+        """Removes what killed writers left in the staging folder; files younger than a day may be in use."""
+        for path in (self.root / ".staging").glob("*"):
+            with suppress(OSError):
+                if path.is_file() and time.time() - path.stat().st_mtime > 86_400:
+                    path.unlink()
+
+
+def rename_durably(source: Path, target: Path) -> None:
+    """Renames `source` over `target` so that either survives a crash whole: file, then rename, then folder."""
+    with source.open("rb") as file:
+        os.fsync(file.fileno())
+    source.replace(target)
+    folder = os.open(target.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _text(value: bytes | str) -> str:
+    return value.decode() if isinstance(value, bytes) else value

@@ -1,0 +1,71 @@
+"""Decides what has to run: which months of which stages are stale, and why.
+
+Belongs here: the comparison of stamps with what they should be, and its grouping into runs. Does not belong here:
+running (`runs.py`). The command, the sensor and `clv status` all ask here, so they always agree.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from clv_pipeline.periods import group_ranges
+from clv_pipeline.state import State
+from clv_pipeline.steps import StepSpec
+
+
+@dataclass(frozen=True)
+class Stale:
+    """One month of one step that has to run, and why."""
+
+    step: StepSpec
+    period: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One run over consecutive months of some steps."""
+
+    steps: tuple[StepSpec, ...]
+    first: str
+    last: str
+    reasons: tuple[str, ...]
+
+
+def find_stale(steps: Sequence[StepSpec], state: State, periods: Iterable[str]) -> list[Stale]:
+    """The stale months of `steps`, which are in pipeline order; a month is stale when something before it is."""
+    found: list[Stale] = []
+    for period in periods:
+        dirty: set[str] = set()
+        for step in steps:
+            reason = step.explain_staleness(state, period)
+            if reason is None and any(read.table in dirty for read in step.reads):
+                reason = "what it reads is stale"
+            if reason:
+                dirty |= {table.name for table in step.tables}
+                found.append(Stale(step, period, reason))
+    return found
+
+
+def plan_months(steps: Sequence[StepSpec], state: State) -> list[PlannedRun]:
+    """The runs that bring every month of data up to date."""
+    return _group(steps, find_stale(steps, state, state.known_periods))
+
+
+def plan_as_of(
+    steps: Sequence[StepSpec], state: State, targets: Iterable[str], last: str | None = None
+) -> list[PlannedRun]:
+    """The runs that bring `targets`, and every as-of month that exists, up to date (none after `last`)."""
+    existing = set(state.stamps(steps[0].tables[0].name))
+    months = sorted(month for month in existing | set(targets) if last is None or month <= last)
+    return _group(steps, find_stale(steps, state, months))
+
+
+def _group(steps: Sequence[StepSpec], stale: Sequence[Stale]) -> list[PlannedRun]:
+    runs = []
+    for first, last in group_ranges(item.period for item in stale):
+        inside = [item for item in stale if first <= item.period <= last]
+        wanted = {item.step.name + item.step.stage for item in inside}
+        chosen = tuple(step for step in steps if step.name + step.stage in wanted)
+        reasons = tuple(sorted({f"{item.step.stage}: {item.reason}" for item in inside}))
+        runs.append(PlannedRun(chosen, first, last, reasons))
+    return runs

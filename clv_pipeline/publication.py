@@ -1,0 +1,123 @@
+"""Publishes what people open: `clv.duckdb` and the report.
+
+Belongs here: gathering the tables of an as-of month for the report and putting the page into place. Does not belong
+here: what the page says (`report/`).
+"""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+import polars as pl
+
+from clv_pipeline.door import rebuild_door
+from clv_pipeline.lake import Lake, LakeError, rename_durably
+from clv_pipeline.settings import Settings
+from clv_pipeline.sql import quote_literal
+from clv_pipeline.state import State
+
+_AS_OF_TABLES = (
+    "lenses.lens1_headline",
+    "lenses.lens1_customer_deciles",
+    "lenses.lens2_groups",
+    "lenses.lens2_bridge",
+    "lenses.lens3_cohort_age",
+    "lenses.lens5_cohort_calendar",
+    "models.parameters",
+    "models.evaluation",
+    "models.repeat_purchases",
+    "drift.checks",
+)
+_SUMMARIES = {
+    "marts.periods": "SELECT * FROM marts.periods WHERE period <= {as_of} ORDER BY period",
+    "rfm.segments": """
+        SELECT segment, count(*) AS customers, CAST(sum(spend) AS DECIMAL(18, 2)) AS spend
+        FROM rfm.customers WHERE as_of = {as_of} GROUP BY segment ORDER BY customers DESC, segment""",
+    "scores.top": """
+        SELECT s.*, r.frequency, r.recency, r."T", r.spend FROM scores.customers s JOIN rfm.customers r
+        USING (as_of, customer_id) WHERE as_of = {as_of} ORDER BY clv DESC, customer_id LIMIT 10""",
+    "scores.bottom": """
+        SELECT s.*, r.frequency, r.recency, r."T", r.spend FROM scores.customers s JOIN rfm.customers r
+        USING (as_of, customer_id) WHERE as_of = {as_of} ORDER BY clv, customer_id DESC LIMIT 10""",
+    "scores.deciles": """
+        SELECT decile, count(*) AS customers, sum(clv) AS clv, sum(expected_purchases) AS expected_purchases
+        FROM scores.customers WHERE as_of = {as_of} GROUP BY decile ORDER BY decile""",
+    "transactions.quarantine": """
+        SELECT reason, count(*) AS lines FROM transactions.quarantine
+        WHERE period <= {as_of} OR period IS NULL GROUP BY reason ORDER BY lines DESC, reason""",
+    "transactions.reconciliation": "SELECT * FROM transactions.reconciliation",
+}
+
+
+def publish_report(lake: Lake, settings: Settings, as_of: str | None = None) -> Path:
+    """Rebuilds `clv.duckdb` and the report of `as_of` (default: the latest as-of month); returns the page.
+
+    Raises LakeError when no as-of month has been run yet.
+    """
+    from clv_pipeline.report import build_report  # noqa: PLC0415  (charts take half a second to import)
+
+    door = rebuild_door(lake, settings)
+    state = State(lake, settings)
+    months = sorted(state.stamps("lenses.lens1_headline"))
+    if not months:
+        raise LakeError("there is nothing to report yet; run `clv run` first")
+    chosen = as_of or months[-1]
+    if chosen not in months:
+        raise LakeError(f"as-of {chosen} has not been run; run `clv run --as-of {chosen}` first")
+    page = build_report(_gather(door, chosen), _state_facts(state, settings, chosen, months))
+    folder = lake.home / "report"
+    folder.mkdir(parents=True, exist_ok=True)
+    names = [f"{chosen}.html", *(["index.html"] if chosen == months[-1] else [])]
+    for name in names:
+        staging = lake.staging_file("report", chosen)
+        staging.write_text(page, encoding="utf-8")
+        rename_durably(staging, folder / name)
+    return folder / names[-1]
+
+
+def _gather(door: Path, as_of: str) -> dict[str, pl.DataFrame]:
+    tables: dict[str, pl.DataFrame] = {}
+    queries = {name: f"SELECT * FROM {name} WHERE as_of = {{as_of}}" for name in _AS_OF_TABLES} | _SUMMARIES
+    with duckdb.connect(str(door), read_only=True) as con:
+        present = {
+            row[0] for row in con.execute("SELECT schema_name || '.' || view_name FROM duckdb_views()").fetchall()
+        }
+        present.add("transactions.reconciliation")
+        sources = {"rfm.segments": "rfm.customers"} | {
+            name: "scores.customers" for name in ("scores.top", "scores.bottom", "scores.deciles")
+        }
+        for name, query in queries.items():
+            if sources.get(name, name) in present:
+                tables[name] = con.sql(query.format(as_of=quote_literal(as_of))).pl()
+    return tables
+
+
+def _state_facts(state: State, settings: Settings, as_of: str, months: list[str]):
+    from clv_pipeline.report import ReportFacts  # noqa: PLC0415
+
+    fitted = state.stamps("models.parameters").get(as_of)
+    end = state.as_of_end(as_of)
+    if end is None:
+        raise LakeError("no month of transactions is published; run `clv run` first")
+    known_costs = "line_cost" in settings.source.columns or "unit_cost" in settings.source.columns
+    margin = f"spend x {settings.value.margin:.0%} margin"
+    basis = (
+        f"profit = spend - cost; where no cost is known, {margin}"
+        if known_costs
+        else f"profit = {margin} (no costs known)"
+    )
+    return ReportFacts(
+        as_of=as_of,
+        as_of_end=end,
+        currency=settings.source.currency,
+        window=settings.periods.window,
+        cohort=settings.periods.cohort,
+        value_basis=basis,
+        model_name=settings.models.transactions if fitted else None,
+        model_version=fitted.facts.get("version") if fitted else None,
+        generated_at=datetime.now(UTC),
+        notes=tuple(fitted.facts.get("notes", ())) if fitted else (),
+        as_of_links=tuple(
+            (month, f"{month}.html") for month in months if (state.lake.home / "report" / f"{month}.html").exists()
+        ),
+    )

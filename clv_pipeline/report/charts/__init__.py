@@ -1,0 +1,1 @@
+"""Charts: a frame in, a Vega-Lite specification out, all declared with Altair."""

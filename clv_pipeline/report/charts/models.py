@@ -1,0 +1,94 @@
+"""Charts of models and their scores: expected against actual purchases, CLV by decile, drift against its threshold."""
+
+import altair as alt
+import polars as pl
+
+from clv_pipeline.report.blocks import Spec
+from clv_pipeline.report.charts.theme import (
+    BLUE,
+    INK,
+    LIGHT,
+    MUTED,
+    ORANGE,
+    count_axis,
+    money_axis,
+    to_data,
+    to_spec,
+    tooltips,
+    with_text,
+)
+from clv_pipeline.report.numbers import as_counts, as_money, as_significant
+
+_ACTUAL, _EXPECTED = "Actual", "Expected by the model"
+
+
+def draw_fit(repeat: pl.DataFrame) -> Spec:
+    """Customers by number of repeat purchases: bars for what happened, marks for what the model expects."""
+    frame = with_text(repeat, "actual_text", as_counts(repeat["actual"].to_list()))
+    frame = with_text(frame, "expected_text", as_counts(repeat["expected"].to_list()))
+    frame = frame.with_columns(bar=pl.lit(_ACTUAL), mark=pl.lit(_EXPECTED))
+    columns = ["purchases", "actual", "expected", "actual_text", "expected_text", "bar", "mark"]
+    colour = alt.Scale(domain=[_ACTUAL, _EXPECTED], range=[BLUE, ORANGE])
+    base = alt.Chart(to_data(frame, columns)).encode(
+        x=alt.X("purchases:O", sort=None, axis=alt.Axis(title="Repeat purchases")),
+        tooltip=tooltips(purchases="Repeat purchases", actual_text=_ACTUAL, expected_text=_EXPECTED),
+    )
+    bars = base.mark_bar(cornerRadiusEnd=2).encode(
+        y=alt.Y("actual:Q", axis=count_axis("Customers")),
+        color=alt.Color("bar:N", scale=colour, title=None),
+    )
+    marks = base.mark_point(shape="diamond", size=110, stroke="white", opacity=1).encode(
+        y="expected:Q", color=alt.Color("mark:N", scale=colour, title=None)
+    )
+    return to_spec(bars + marks, 240)
+
+
+def draw_score_deciles(deciles: pl.DataFrame, currency: str) -> Spec:
+    """Total CLV of each score decile."""
+    frame = with_text(deciles, "clv_text", as_money(currency)(deciles["clv"].to_list()))
+    frame = with_text(frame, "customers_text", as_counts(deciles["customers"].to_list()))
+    frame = with_text(frame, "purchases_text", as_counts(deciles["expected_purchases"].to_list()))
+    chart = (
+        alt.Chart(to_data(frame, ["decile", "clv", "clv_text", "customers_text", "purchases_text"]))
+        .mark_bar(cornerRadiusEnd=2)
+        .encode(
+            x=alt.X("decile:O", axis=alt.Axis(title="Score decile")),
+            y=alt.Y("clv:Q", axis=money_axis("CLV", currency)),
+            tooltip=tooltips(
+                decile="Decile",
+                clv_text="CLV",
+                customers_text="Customers",
+                purchases_text="Expected purchases",
+            ),
+        )
+    )
+    return to_spec(chart, 240)
+
+
+def draw_drift(checks: pl.DataFrame) -> Spec:
+    """Each check's statistic as a multiple of its threshold; beyond 1 it has drifted."""
+    frame = checks.with_columns(ratio=pl.col("statistic") / pl.col("threshold")).filter(
+        pl.col("ratio").is_finite()
+    )
+    frame = with_text(frame, "statistic_text", as_significant(frame["statistic"].to_list()))
+    frame = with_text(frame, "threshold_text", as_significant(frame["threshold"].to_list()))
+    frame = frame.with_columns(state=pl.when("drifted").then(pl.lit("drifted")).otherwise(pl.lit("steady")))
+    limit = alt.Chart().mark_rule(color=INK, strokeDash=[4, 3]).encode(x=alt.datum(1))
+    bars = (
+        alt.Chart()
+        .mark_bar(cornerRadiusEnd=2)
+        .encode(
+            x=alt.X("ratio:Q", axis=alt.Axis(title="Statistic as a multiple of its threshold", tickCount=5)),
+            y=alt.Y("name:N", sort=None, axis=alt.Axis(title=None, labelLimit=190, labelColor=MUTED)),
+            color=alt.Color(
+                "state:N",
+                title=None,
+                scale=alt.Scale(domain=["steady", "drifted"], range=[LIGHT, ORANGE]),
+            ),
+            tooltip=tooltips(
+                name="Check", statistic_text="Statistic", threshold_text="Threshold", state="State"
+            ),
+        )
+    )
+    data = to_data(frame, ["name", "ratio", "statistic_text", "threshold_text", "state"])
+    return to_spec(alt.layer(bars, limit, data=data), 30 + 24 * frame.height)

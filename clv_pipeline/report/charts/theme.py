@@ -1,0 +1,100 @@
+"""What all charts share: colours, fonts, axes, and the step from Altair to a specification.
+
+Belongs here: looks and small helpers. Does not belong here: any particular chart. Colours are Okabe and Ito's, told
+apart by every kind of colour vision and at least 3:1 against white.
+"""
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import altair as alt
+import polars as pl
+from altair.utils import schemapi
+
+from clv_pipeline.report.blocks import Spec
+from clv_pipeline.report.numbers import symbol
+
+BLUE, ORANGE, GREEN, GREY, LIGHT = "#0072b2", "#d55e00", "#00805c", "#6b7280", "#b9c0c9"
+INK, MUTED, RULE = "#1f2933", "#4b5563", "#e3e7eb"
+FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+# Counts and money on axes: SI's G and T would puzzle a reader of money.
+_SHORT = "replace(format(datum.value, '~s'), 'G', 'B')"
+
+THEME: Spec = {
+    "font": FONT,
+    "background": None,
+    "view": {"stroke": None},
+    "autosize": {"type": "fit-x", "contains": "padding"},
+    "padding": {"left": 2, "right": 8, "top": 4, "bottom": 4},
+    "axis": {
+        "labelColor": MUTED, "titleColor": MUTED, "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": 500,
+        "gridColor": RULE, "domain": False, "ticks": False, "labelPadding": 6, "titlePadding": 8, "labelOverlap": True,
+    },
+    "axisY": {"titleAngle": 0, "titleAlign": "left", "titleAnchor": "start", "titleX": 0, "titleY": -12},
+    "axisX": {"grid": False, "labelAngle": 0},
+    "axisXQuantitative": {"grid": True},
+    "legend": {
+        "labelColor": INK, "titleColor": MUTED, "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": 500,
+        "orient": "top", "symbolType": "square", "offset": 10, "columnPadding": 14, "labelLimit": 140,
+    },
+    "text": {"fontSize": 12, "color": INK},
+    "bar": {"color": BLUE},
+    "line": {"strokeWidth": 2},
+    "point": {"size": 50, "filled": True},
+    "range": {"category": [BLUE, ORANGE, GREEN, GREY]},
+}  # fmt: skip
+
+
+def to_spec(chart: alt.TopLevelMixin, height: int) -> Spec:
+    """The chart as wide as its container; a schema error surfaces where validation is on (`build_unchecked`)."""
+    sized = cast("Any", chart).properties(width="container", height=height)
+    spec = sized.to_dict(validate=schemapi.DEBUG_MODE)
+    spec.pop("$schema", None)
+    spec.pop("config", None)
+    return spec
+
+
+def build_unchecked() -> Any:
+    """A context in which Altair trusts its input: validating every property takes most of a report's time."""
+    return schemapi.debug_mode(False)
+
+
+def to_data(frame: pl.DataFrame, columns: Sequence[str]) -> alt.InlineData:
+    """Rows for a chart: the named columns only, floats cut to six significant digits."""
+    rounded = frame.select(columns).with_columns(pl.selectors.float().round_sig_figs(6))
+    return alt.InlineData(values=rounded.to_dicts())
+
+
+def with_text(frame: pl.DataFrame, name: str, cells: Sequence[str]) -> pl.DataFrame:
+    """`frame` with a column of written-out values, for tooltips and labels."""
+    return frame.with_columns(pl.Series(name, cells, dtype=pl.String))
+
+
+def tooltips(**labels: str) -> list[alt.Tooltip]:
+    """Tooltips of text columns: column = label."""
+    return [alt.Tooltip(field=name, type="nominal", title=label) for name, label in labels.items()]
+
+
+def count_axis(title: str, **options: Any) -> alt.Axis:
+    """An axis of counts, in short."""
+    return alt.Axis(title=title, labelExpr=_SHORT, tickCount=5, **options)
+
+
+def money_axis(title: str, currency: str, **options: Any) -> alt.Axis:
+    """An axis of money, in short, with the currency and the minus sign in front."""
+    text = f"(datum.value < 0 ? '−' : '') + '{symbol(currency)}' + {_SHORT.replace('datum.value', 'abs(datum.value)')}"
+    return alt.Axis(title=title, labelExpr=text, tickCount=5, **options)
+
+
+def share_axis(title: str, **options: Any) -> alt.Axis:
+    """An axis of ratios in percent."""
+    return alt.Axis(title=title, format="~%", tickCount=5, **options)
+
+
+def cohort_color(cohorts: Sequence[str], title: str) -> alt.Color:
+    """One colour a cohort, dark for old to light for new; no legend for a single cohort."""
+    if len(cohorts) == 1:
+        return alt.Color("cohort:N", legend=None, scale=alt.Scale(domain=list(cohorts), range=[BLUE]))
+    scheme = alt.SchemeParams(name="viridis", extent=[0, 0.82])
+    legend = alt.Legend(title=title, columns=4)
+    return alt.Color("cohort:O", legend=legend, scale=alt.Scale(domain=list(cohorts), scheme=scheme))

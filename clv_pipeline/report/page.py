@@ -1,0 +1,70 @@
+"""The page: sections into one HTML text that needs nothing else.
+
+Belongs here: putting sections, styles, script and chart specifications together. Does not belong here: what a section
+says (`sections/`).
+"""
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+import jinja2
+import polars as pl
+from markupsafe import Markup
+
+from clv_pipeline.report.bundle import start_bundle
+from clv_pipeline.report.facts import ReportData, ReportFacts
+from clv_pipeline.report.glossary import DEFINITIONS, define
+from clv_pipeline.report.numbers import day, month
+
+
+def build_report(
+    tables: Mapping[str, pl.DataFrame], facts: ReportFacts, *, cache_dir: Path | None = None
+) -> str:
+    """The report on `tables` ('schema.table' names, one as-of month) as one HTML text.
+
+    A table that is missing or empty makes its section say so. `cache_dir` keeps the chart library's script from one
+    report to the next, which saves about 2 s; nothing else is written.
+    """
+    bundle = start_bundle(cache_dir)
+    # Altair takes its time to import; by now the bundle is being made beside it.
+    from clv_pipeline.report.charts.theme import THEME, build_unchecked  # noqa: PLC0415
+    from clv_pipeline.report.sections import SECTIONS  # noqa: PLC0415
+
+    data = ReportData(tables, facts)
+    with build_unchecked():
+        sections = [build(data) for build in SECTIONS]
+    charts = {figure.id: figure.spec for section in sections for figure in section.figures}
+    return (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            facts=facts,
+            sections=sections,
+            definitions=sorted(DEFINITIONS.items(), key=lambda pair: pair[0].lower()),
+            charts=embed_json(charts),
+            theme=embed_json(THEME),
+            bundle=Markup(bundle.result()) if charts else None,  # noqa: S704 - the library's own script
+        )
+    )
+
+
+def embed_json(value: object) -> Markup:
+    """`value` as JSON that is safe inside a script element: no text in it can end the element."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=str)
+    return Markup(text.replace("<", "\\u003c").replace("\u2028", "\\u2028"))  # noqa: S704
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters |= {"define": define, "month": month, "day": day}
+    environment.globals["new_set"] = set
+    return environment

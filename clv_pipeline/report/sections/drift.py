@@ -1,0 +1,69 @@
+"""Drift: whether today's customers still look like those the figures and models are compared with."""
+
+import polars as pl
+
+from clv_pipeline.report import numbers as n
+from clv_pipeline.report.blocks import Figure, Section, empty_section
+from clv_pipeline.report.charts.models import draw_drift
+from clv_pipeline.report.facts import ReportData
+from clv_pipeline.report.tables import Column, build_table, label
+
+_ID, _TITLE, _QUESTION = "drift", "Drift", "Have the customers changed since the month of reference?"
+FEATURES = {
+    "frequency": "Frequency",
+    "recency": "Recency",
+    "monetary_value": "Monetary value",
+    "clv": "CLV",
+    "T": "T",
+}
+TESTS = {"psi": "PSI", "ks": "KS"}
+
+
+def build_section(data: ReportData) -> Section:
+    """Each check against its threshold."""
+    checks = data.table("drift.checks")
+    if checks.is_empty():
+        return empty_section(_ID, _TITLE, _QUESTION, "There is no earlier month to compare with yet.")
+    checks = name_checks(checks)
+    table = build_table(
+        "drift-checks",
+        "Drift checks",
+        checks,
+        [
+            label("feature", "Feature"),
+            label("test", "Test"),
+            label("reference", "Against"),
+            Column("statistic", "Statistic", n.as_significant),
+            Column("threshold", "Threshold", n.as_significant),
+            label("drifted", "Drifted"),
+        ],
+        csv=data.exact("drift.checks"),
+        csv_name=f"drift_checks_{data.facts.as_of}.csv",
+        note="PSI and KS are 0 for equal distributions. A drifted feature is a reason to look, not an error.",
+    )
+    figure = Figure("chart-drift", "Drift against the threshold", describe_drift(checks), draw_drift(checks))
+    return Section(_ID, _TITLE, _QUESTION, [figure, table])
+
+
+def name_checks(checks: pl.DataFrame) -> pl.DataFrame:
+    """The checks in a reader's words, the furthest beyond its threshold first."""
+    named = checks.with_columns(
+        pl.col("feature").replace(FEATURES),
+        pl.col("test").replace(TESTS),
+    ).sort(pl.col("statistic") / pl.col("threshold"), descending=True, nulls_last=True)
+    return named.with_columns(name=pl.format("{}, {}, {}", "feature", "test", "reference"))
+
+
+def describe_drift(checks: pl.DataFrame) -> str:
+    """How many checks are beyond their threshold, and the furthest; `checks` comes from `name_checks`."""
+    drifted = checks.filter("drifted")
+    if drifted.is_empty():
+        total = n.plural(checks.height, "check")
+        return f"None of the {total} is beyond its threshold: the customers still look like those of the reference."
+    worst = drifted.row(0, named=True)
+    verb = "is" if drifted.height == 1 else "are"
+    return (
+        f"{drifted.height} of {n.plural(checks.height, 'check')} {verb} beyond the threshold, the furthest "
+        f"{worst['feature']} against {worst['reference']} ({worst['test']} {n.significant(worst['statistic'])}, "
+        f"threshold {n.significant(worst['threshold'])})."
+    )

@@ -1,0 +1,164 @@
+"""Lens 2: what changed between two adjacent windows: who bought when, and the bridge of profit."""
+
+import polars as pl
+
+from clv_pipeline.report import numbers as n
+from clv_pipeline.report.blocks import Block, Figure, FigureGrid, Note, Section, empty_section
+from clv_pipeline.report.charts.windows import draw_bridge, draw_pairs
+from clv_pipeline.report.facts import ReportData
+from clv_pipeline.report.sections.summary import describe_window
+from clv_pipeline.report.tables import Table, amounts, build_table, counts, decimals, label, shares
+
+_ID, _TITLE, _QUESTION = "lens2", "Lens 2: what changed", "What changed since the window before?"
+GROUPS = {"first_only": "First window only", "both": "Both windows", "new": "New", "returning": "Returning"}
+STEPS = {
+    "window_1": "Window before",
+    "did_not_return": "Bought before only",
+    "change_in_both": "Change in those|who bought in both",
+    "new": "New",
+    "returning": "Returning",
+    "window_2": "Latest window",
+}
+
+
+def build_section(data: ReportData) -> Section:
+    """Groups of customers and the bridge; a caution where the windows cannot be compared."""
+    groups = _name_groups(data.table("lenses.lens2_groups"))
+    if groups.is_empty() or not groups["customers"].sum():
+        return empty_section(_ID, _TITLE, _QUESTION, "No customer was active in either window.")
+    if data.window_1 is None:
+        sentence = f"There is no order in the window before ({describe_window(data, 1)}), so nothing can be compared."
+        return Section(_ID, _TITLE, _QUESTION, [Note([sentence]), _build_groups(data, groups)])
+    blocks: list[Block] = []
+    if not data.is_comparable:
+        which = [name for window, name in ((1, "window before"), (2, "latest window")) if _is_partial(data, window)]
+        blocks.append(
+            Note(
+                [
+                    f"Not covered by data in full: the {n.join_words(which)}. The steps below add up, but compare "
+                    "windows of unequal length."
+                ],
+                caution=True,
+            )
+        )
+    figures = [_draw_groups(groups), *_draw_bridge(data)]
+    tables = [_build_groups(data, groups), *_build_bridge(data)]
+    return Section(_ID, _TITLE, _QUESTION, [*blocks, FigureGrid(figures), *tables])
+
+
+def describe_groups(groups: pl.DataFrame) -> str:
+    """Of those who bought in the window before, how many bought again; and who the latest buyers are."""
+    size = dict(zip(groups["customer_group"].to_list(), groups["customers"].to_list(), strict=True))
+    before, now = size["first_only"] + size["both"], size["both"] + size["new"] + size["returning"]
+    text = f"Of the {n.plural(before, 'customer')} active in the window before, {n.count(size['both'])} "
+    text += f"({n.share(size['both'] / before)}) bought in the latest one too"
+    if not now:
+        return f"{text}."
+    return (
+        f"{text}; of the {n.count(now)} active in the latest, {n.share(size['new'] / now)} are new and "
+        f"{n.share(size['returning'] / now)} returning."
+    )
+
+
+def describe_bridge(bridge: pl.DataFrame, currency: str) -> str:
+    """From one window's profit to the next, and the largest step between them."""
+    profit = dict(zip(bridge["item"].to_list(), bridge["profit"].to_list(), strict=True))
+    steps = bridge.filter(~pl.col("item").is_in(["window_1", "window_2"]))
+    largest = max(steps.iter_rows(named=True), key=lambda row: abs(row["profit"]))
+    name = STEPS[largest["item"]].replace("|", " ")
+    name = name[0].lower() + name[1:]
+    sign = "+" if largest["profit"] > 0 else ""
+    return (
+        f"Profit went from {n.money(profit['window_1'], currency)} to {n.money(profit['window_2'], currency)}; "
+        f"the largest step is “{name}” with {sign}{n.money(largest['profit'], currency)}."
+    )
+
+
+def _is_partial(data: ReportData, window: int) -> bool:
+    return not data.is_window_complete(window)
+
+
+def _name_groups(groups: pl.DataFrame) -> pl.DataFrame:
+    if groups.is_empty():
+        return groups
+    total_1, total_2 = groups["profit_1"].sum(), groups["profit_2"].sum()
+    order = {name: rank for rank, name in enumerate(GROUPS)}
+    return (
+        groups.with_columns(
+            name=pl.col("customer_group").replace_strict(GROUPS),
+            share_profit_1=pl.col("profit_1") / total_1 if total_1 > 0 else pl.lit(None, pl.Float64),
+            share_profit_2=pl.col("profit_2") / total_2 if total_2 > 0 else pl.lit(None, pl.Float64),
+            rank=pl.col("customer_group").replace_strict(order),
+        )
+        .sort("rank")
+        .drop("rank")
+    )
+
+
+def _draw_groups(groups: pl.DataFrame) -> Figure:
+    series = [("share_customers", "Share of customers"), ("share_profit_2", "Share of the latest profit")]
+    shown = groups.with_columns(share_profit_2=pl.col("share_profit_2").fill_null(0.0))
+    spec = draw_pairs(shown, "name", series, "Share", list(GROUPS.values()))
+    return Figure("chart-groups", "Who bought when", describe_groups(groups), spec)
+
+
+def _draw_bridge(data: ReportData) -> list[Figure]:
+    bridge = data.table("lenses.lens2_bridge")
+    if bridge.is_empty():
+        return []
+    named = bridge.with_columns(
+        label=pl.col("item").replace_strict(STEPS),
+        is_total=pl.col("item").is_in(["window_1", "window_2"]),
+        profit=pl.col("profit").fill_null(0.0),
+    )
+    if not data.is_window_complete(1):
+        named = named.with_columns(label=pl.col("label").replace("Window before", "Window before|(incomplete)"))
+    if not data.is_window_complete(2):
+        named = named.with_columns(label=pl.col("label").replace("Latest window", "Latest window|(incomplete)"))
+    money = data.facts.currency
+    sentence = describe_bridge(named, money)
+    return [Figure("chart-bridge", "The bridge of profit", sentence, draw_bridge(named, money))]
+
+
+def _build_groups(data: ReportData, groups: pl.DataFrame) -> Table:
+    money = data.facts.currency
+    return build_table(
+        "groups",
+        "Customers by when they bought",
+        groups,
+        [
+            label("name", "Group"),
+            counts("customers", "Customers"),
+            shares("share_customers", "Share"),
+            amounts("profit_1", "Profit before", money),
+            amounts("profit_2", "Profit latest", money),
+            amounts("profit_per_customer_1", "Per customer before", money),
+            amounts("profit_per_customer_2", "Per customer latest", money),
+            decimals("aof_1", "AOF before"),
+            decimals("aof_2", "AOF latest"),
+            amounts("aov_1", "AOV before", money),
+            amounts("aov_2", "AOV latest", money),
+            shares("margin_1", "Margin before"),
+            shares("margin_2", "Margin latest"),
+        ],
+        csv=data.exact("lenses.lens2_groups"),
+        csv_name=f"lens2_groups_{data.facts.as_of}.csv",
+        note=f"Before: {describe_window(data, 1)}. Latest: {describe_window(data, 2)}.",
+    )
+
+
+def _build_bridge(data: ReportData) -> list[Table]:
+    bridge = data.table("lenses.lens2_bridge")
+    if bridge.is_empty():
+        return []
+    named = bridge.sort("step").with_columns(label=pl.col("item").replace_strict(STEPS).str.replace("|", " ", literal=True))
+    return [
+        build_table(
+            "bridge",
+            "The bridge of profit, step by step",
+            named,
+            [label("label", "Step"), amounts("profit", "Profit", data.facts.currency)],
+            csv=data.exact("lenses.lens2_bridge"),
+            csv_name=f"lens2_bridge_{data.facts.as_of}.csv",
+        )
+    ]

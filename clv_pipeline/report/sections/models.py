@@ -1,0 +1,160 @@
+"""Models: the parameters in words, and how well they describe the purchases that were made."""
+
+import polars as pl
+
+from clv_pipeline.report import numbers as n
+from clv_pipeline.report.blocks import Block, Figure, Note, Section, empty_section
+from clv_pipeline.report.charts.models import draw_fit
+from clv_pipeline.report.facts import ReportData
+from clv_pipeline.report.tables import Column, Table, build_table, counts, label
+
+_ID, _TITLE, _QUESTION = "models", "Models", "What do the models say about buying, and do they fit?"
+MODEL_NAMES = {
+    "bg_nbd": "BG/NBD",
+    "mbg_nbd": "MBG/NBD",
+    "pareto_nbd": "Pareto/NBD",
+    "nbd": "NBD",
+    "gamma_gamma": "Gamma-Gamma",
+}
+METRIC_NAMES = {"mae": "MAE", "rmse": "RMSE", "log_likelihood": "Log-likelihood"}
+ALIVE_NOTE = (
+    "BG/NBD gives every one-time buyer P(alive) = 1: in that model a customer can only go inactive after a repeat "
+    "purchase. Read a 1 there as “not known”, not as “certain”."
+)
+
+
+def build_section(data: ReportData) -> Section:
+    """The model in words, expected against actual repeat purchases, parameters and measures of fit."""
+    parameters = data.table("models.parameters")
+    if parameters.is_empty():
+        sentence = "No model could be fitted: it takes customers with repeat purchases on different days."
+        return empty_section(_ID, _TITLE, _QUESTION, sentence)
+    blocks: list[Block] = []
+    if sentences := describe_models(parameters, data.facts.currency):
+        blocks.append(Note(sentences))
+    if has_certain_alive(data):
+        blocks.append(Note([ALIVE_NOTE]))
+    repeat = data.table("models.repeat_purchases")
+    if not repeat.is_empty():
+        spec = draw_fit(repeat)
+        blocks.append(Figure("chart-fit", "Repeat purchases, actual and expected", describe_fit(repeat), spec))
+        blocks.append(_build_repeat(data, repeat))
+    blocks.append(_build_parameters(data, parameters))
+    if not data.table("models.evaluation").is_empty():
+        blocks.append(_build_evaluation(data))
+    return Section(_ID, _TITLE, _QUESTION, blocks)
+
+
+def has_certain_alive(data: ReportData) -> bool:
+    """Whether the model in use gives one-time buyers a P(alive) of 1."""
+    return data.facts.model_name in ("bg_nbd", "BG/NBD")
+
+
+def describe_models(parameters: pl.DataFrame, currency: str) -> list[str]:
+    """One or two sentences a model; parameters that are not there or have no mean leave a sentence out."""
+    sentences: list[str] = []
+    for model in parameters["model"].unique(maintain_order=True).to_list():
+        own = parameters.filter(pl.col("model") == model)
+        value = dict(zip(own["parameter"].to_list(), own["estimate"].to_list(), strict=True))
+        name = MODEL_NAMES.get(model, model)
+        if model == "gamma_gamma":
+            sentences += _describe_spend(name, value, currency)
+        else:
+            sentences += _describe_rate(name, value) + _describe_end(value)
+    return sentences
+
+
+def describe_fit(repeat: pl.DataFrame) -> str:
+    """How many customers the model puts into the wrong bar, and the one it misses most."""
+    total = repeat["actual"].sum()
+    gaps = repeat.with_columns(gap=(pl.col("expected") - pl.col("actual")).abs())
+    worst = gaps.sort("gap", descending=True).row(0, named=True)
+    misplaced = gaps["gap"].sum() / 2 / total if total else 0.0
+    once = repeat.row(0, named=True)
+    return (
+        f"Customers with {once['purchases']} repeat purchases: {n.count(once['actual'])}, the model expects "
+        f"{n.count(once['expected'])}. Over all bars it misplaces {n.share(misplaced)} of the customers, most at "
+        f"{worst['purchases']} ({n.count(worst['expected'])} expected, {n.count(worst['actual'])} actual)."
+    )
+
+
+def _describe_rate(name: str, value: dict[str, float]) -> list[str]:
+    rate, scale = value.get("r"), value.get("alpha")
+    if not rate or not scale:
+        return []
+    weeks = n.significant(scale / rate)
+    spread = "differ widely, most buy less often and a few far more" if rate < 1 else "are fairly alike"
+    return [f"{name}: while active, an average customer buys every {weeks} weeks; customers {spread} (r = {n.significant(rate)})."]
+
+
+def _describe_end(value: dict[str, float]) -> list[str]:
+    a, b, s, beta = (value.get(name) for name in ("a", "b", "s", "beta"))
+    if a and b:
+        return [
+            f"After a purchase, an average customer goes inactive for good with a chance of {n.share(a / (a + b))}."
+        ]
+    if s and beta:
+        half = n.significant(beta * (2 ** (1 / s) - 1))
+        return [f"Half of the customers are still active {half} weeks after their first purchase."]
+    return []
+
+
+def _describe_spend(name: str, value: dict[str, float], currency: str) -> list[str]:
+    p, q = value.get("p"), value.get("q")
+    scale = value.get("gamma", value.get("v"))
+    if not p or not q or not scale or q <= 1:
+        return []
+    mean = n.money(p * scale / (q - 1), currency)
+    return [f"{name}: an average customer spends {mean} a purchase; one without repeat purchases is expected to spend that."]
+
+
+def _build_repeat(data: ReportData, repeat: pl.DataFrame) -> Table:
+    return build_table(
+        "repeat",
+        "Customers by number of repeat purchases",
+        repeat,
+        [label("purchases", "Repeat purchases"), counts("actual", "Actual"), counts("expected", "Expected")],
+        csv=data.exact("models.repeat_purchases"),
+        csv_name=f"models_repeat_purchases_{data.facts.as_of}.csv",
+    )
+
+
+def _build_parameters(data: ReportData, parameters: pl.DataFrame) -> Table:
+    return build_table(
+        "parameters",
+        "Parameters",
+        parameters.with_columns(model=pl.col("model").replace(MODEL_NAMES)),
+        [
+            label("model", "Model"),
+            label("version", "Version"),
+            label("parameter", "Parameter"),
+            Column("estimate", "Estimate", n.as_significant),
+            Column("sd", "Standard deviation", n.as_significant),
+            Column("lower", "Lower", n.as_significant),
+            Column("upper", "Upper", n.as_significant),
+        ],
+        csv=data.exact("models.parameters"),
+        csv_name=f"models_parameters_{data.facts.as_of}.csv",
+        note="Time in weeks, money in the report's currency. Lower and upper: the 95% interval, where known.",
+    )
+
+
+def _build_evaluation(data: ReportData) -> Table:
+    evaluation = data.table("models.evaluation").with_columns(
+        pl.col("model").replace(MODEL_NAMES),
+        pl.col("metric").replace(METRIC_NAMES).str.replace_all("_", " ", literal=True),
+    )
+    return build_table(
+        "evaluation",
+        "Measures of fit",
+        evaluation,
+        [
+            label("model", "Model"),
+            label("split", "On"),
+            label("metric", "Measure"),
+            Column("value", "Value", n.as_significant),
+        ],
+        csv=data.exact("models.evaluation"),
+        csv_name=f"models_evaluation_{data.facts.as_of}.csv",
+        note="“holdout” is data the model had not seen; other values of “On” are data it was fitted to.",
+    )

@@ -1,0 +1,120 @@
+"""Data quality: where the delivered lines went, what is in quarantine, and how many lines each month holds."""
+
+import polars as pl
+
+from clv_pipeline.report import numbers as n
+from clv_pipeline.report.blocks import Block, Figure, Note, Section, empty_section
+from clv_pipeline.report.charts.windows import draw_months
+from clv_pipeline.report.facts import ReportData
+from clv_pipeline.report.sections.summary import mark_complete
+from clv_pipeline.report.tables import Table, amounts, build_table, counts, label
+
+_ID, _TITLE, _QUESTION = "quality", "Data quality", "Is every delivered line accounted for?"
+
+
+def build_section(data: ReportData) -> Section:
+    """Reconciliation, quarantine, and lines by month."""
+    blocks = [*_build_reconciliation(data), *_build_quarantine(data), *_build_lines(data)]
+    if not blocks:
+        return empty_section(_ID, _TITLE, _QUESTION, "No line has been delivered.")
+    return Section(_ID, _TITLE, _QUESTION, blocks)
+
+
+def find_gap(reconciliation: pl.DataFrame) -> int | None:
+    """Delivered lines that are neither kept nor in one of the items between the two; None if that cannot be said."""
+    items = reconciliation["item"].to_list()
+    if "delivered" not in items or "kept" not in items:
+        return None
+    first, last = items.index("delivered"), items.index("kept")
+    lines = [abs(value or 0) for value in reconciliation["lines"].to_list()]
+    return lines[first] - lines[last] - sum(lines[first + 1 : last])
+
+
+def describe_reconciliation(reconciliation: pl.DataFrame) -> str:
+    """How many delivered lines are kept, and whether the rest is accounted for."""
+    gap = find_gap(reconciliation)
+    if gap is None:
+        return "The delivered lines cannot be compared with those kept."
+    lines = dict(zip(reconciliation["item"].to_list(), reconciliation["lines"].to_list(), strict=True))
+    delivered, kept = lines["delivered"], lines["kept"]
+    part = f" ({n.share(kept / delivered)})" if delivered else ""
+    text = f"Of {n.plural(delivered, 'delivered line')}, {n.count(kept)}{part} are kept"
+    if gap:
+        return f"{text}; {n.plural(abs(gap), 'line')} {'is' if abs(gap) == 1 else 'are'} not accounted for."
+    return f"{text}, and every other line is accounted for."
+
+
+def describe_lines(months: pl.DataFrame) -> str:
+    """Lines a month, months without any, and lines without a customer."""
+    total, unknown = months["lines"].sum(), months["lines_without_customer"].sum()
+    empty = months.filter(pl.col("lines") == 0).height
+    text = f"{n.plural(total, 'line')} in {n.plural(months.height, 'month')}"
+    text += f", {n.plural(empty, 'month')} without any" if empty else ", none of them empty"
+    if not unknown:
+        return f"{text}; every line has a customer."
+    verb = "has" if unknown == 1 else "have"
+    return f"{text}; {n.plural(unknown, 'line')} ({n.share(unknown / total)}) {verb} no customer and count for the company only."
+
+
+def _build_reconciliation(data: ReportData) -> list[Block]:
+    reconciliation = data.table("transactions.reconciliation")
+    if reconciliation.is_empty():
+        return []
+    gap = find_gap(reconciliation)
+    table = build_table(
+        "reconciliation",
+        "Reconciliation",
+        reconciliation.with_columns(pl.col("item").str.replace_all("_", " ", literal=True)),
+        [label("item", "Item"), counts("lines", "Lines"), amounts("amount", "Amount", data.facts.currency)],
+        csv=data.exact("transactions.reconciliation"),
+        csv_name=f"reconciliation_{data.facts.as_of}.csv",
+        note="Delivered = kept + the items between the two. Items after “kept” are parts of it.",
+    )
+    return [Note([describe_reconciliation(reconciliation)], caution=bool(gap)), table]
+
+
+def _build_quarantine(data: ReportData) -> list[Block]:
+    quarantine = data.table("transactions.quarantine")
+    if quarantine.is_empty() or not quarantine["lines"].sum():
+        return [Note(["No line is in quarantine."])] if "transactions.quarantine" in data.tables else []
+    quarantine = quarantine.sort("lines", descending=True)
+    first = quarantine.row(0, named=True)
+    total = quarantine["lines"].sum()
+    sentence = f"{n.plural(total, 'line')} in quarantine, most often because of: {first['reason']} ({n.count(first['lines'])})."
+    table = build_table(
+        "quarantine",
+        "Quarantine by reason",
+        quarantine,
+        [label("reason", "Reason"), counts("lines", "Lines")],
+        csv=data.exact("transactions.quarantine"),
+        csv_name=f"quarantine_{data.facts.as_of}.csv",
+    )
+    return [Note([sentence]), table]
+
+
+def _build_lines(data: ReportData) -> list[Block]:
+    months = mark_complete(data)
+    if months.is_empty():
+        return []
+    spec = draw_months(months, "lines", "Lines", None)
+    return [Figure("chart-lines", "Lines by month", describe_lines(months), spec), _build_months(data, months)]
+
+
+def _build_months(data: ReportData, months: pl.DataFrame) -> Table:
+    money = data.facts.currency
+    return build_table(
+        "lines-by-month",
+        "Lines by month, in figures",
+        months.reverse(),
+        [
+            label("period", "Month"),
+            counts("lines", "Lines"),
+            counts("lines_without_customer", "Without customer"),
+            amounts("spend_without_customer", "Spend without customer", money),
+            amounts("returned", "Returned, no order", money),
+            label("complete", "Complete"),
+        ],
+        csv=data.exact("marts.periods"),
+        csv_name=f"periods_{data.facts.as_of}.csv",
+        folded=True,
+    )

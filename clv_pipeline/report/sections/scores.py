@@ -1,0 +1,104 @@
+"""Scores: what customers are expected to bring, by decile, and the two ends of the list."""
+
+import polars as pl
+
+from clv_pipeline.report import numbers as n
+from clv_pipeline.report.blocks import Block, Figure, Note, Section, empty_section
+from clv_pipeline.report.charts.models import draw_score_deciles
+from clv_pipeline.report.facts import ReportData
+from clv_pipeline.report.sections.models import ALIVE_NOTE, has_certain_alive
+from clv_pipeline.report.tables import Table, amounts, build_table, counts, decimals, label, shares
+
+_ID, _TITLE, _QUESTION = "scores", "Scores", "Which customers are expected to bring most from here on?"
+
+
+def build_section(data: ReportData) -> Section:
+    """CLV by decile with its table, then the top and the bottom of the list."""
+    deciles, top = data.table("scores.deciles"), data.table("scores.top")
+    if deciles.is_empty() and top.is_empty():
+        return empty_section(
+            _ID, _TITLE, _QUESTION, "There are no scores for this month: no fitted model has passed its checks."
+        )
+    blocks: list[Block] = []
+    if not deciles.is_empty():
+        blocks += _build_deciles(data, deciles.sort("decile"))
+    if has_certain_alive(data):
+        blocks.append(Note([ALIVE_NOTE]))
+    for name, title in (("top", "Highest CLV"), ("bottom", "Lowest CLV")):
+        frame = data.table(f"scores.{name}")
+        if not frame.is_empty():
+            blocks.append(_build_customers(data, name, title, frame))
+    return Section(_ID, _TITLE, _QUESTION, blocks)
+
+
+def describe_deciles(deciles: pl.DataFrame, currency: str) -> str:
+    """The total, and the share of the highest decile and of the lower half of the customers."""
+    total = deciles["clv"].sum()
+    text = f"The {n.plural(deciles['customers'].sum(), 'scored customer')} are expected to bring {n.money(total, currency)}"
+    if total <= 0 or deciles.height < 10:
+        return f"{text}."
+    low = deciles.filter(pl.col("decile") > 5)["clv"].sum() / total
+    return f"{text}; decile 1 brings {n.share(deciles['clv'][0] / total)} of it, the lower half {n.share(low)}."
+
+
+def _build_deciles(data: ReportData, deciles: pl.DataFrame) -> list[Block]:
+    money = data.facts.currency
+    total = deciles["clv"].sum()
+    shown = deciles.with_columns(
+        per_customer=pl.when(pl.col("customers") > 0).then(pl.col("clv") / pl.col("customers")),
+        share_clv=pl.col("clv") / total if total > 0 else pl.lit(None, pl.Float64),
+    )
+    table = build_table(
+        "score-deciles",
+        "CLV by score decile",
+        shown,
+        [
+            label("decile", "Decile"),
+            counts("customers", "Customers"),
+            amounts("clv", "CLV", money),
+            shares("share_clv", "Share"),
+            amounts("per_customer", "CLV per customer", money),
+            counts("expected_purchases", "Expected purchases"),
+        ],
+        csv=data.exact("scores.deciles"),
+        csv_name=f"scores_deciles_{data.facts.as_of}.csv",
+    )
+    sentence = describe_deciles(deciles, money)
+    if deciles.height < 2:
+        return [Note([sentence]), table]
+    spec = draw_score_deciles(deciles, money)
+    return [Figure("chart-score-deciles", "Expected profit (CLV) by score decile", sentence, spec), table]
+
+
+def _build_customers(data: ReportData, name: str, title: str, frame: pl.DataFrame) -> Table:
+    money = data.facts.currency
+    note = "Lower and upper: the 95% interval of CLV."
+    if has_certain_alive(data) and not frame.filter(pl.col("frequency") == 0).is_empty():
+        note = f"* one-time buyer: BG/NBD gives P(alive) = 1. {note}"
+        alive = pl.Series(n.as_decimals(2)(frame["p_alive"].to_list()))
+        mark = pl.when(pl.col("frequency") == 0).then(pl.lit("*")).otherwise(pl.lit(""))
+        frame = frame.with_columns(p_alive=alive + frame.select(mark.alias("mark"))["mark"])
+        alive_column = label("p_alive", "P(alive)")
+    else:
+        alive_column = decimals("p_alive", "P(alive)")
+    return build_table(
+        f"scores-{name}",
+        title,
+        frame,
+        [
+            label("customer_id", "Customer"),
+            amounts("clv", "CLV", money),
+            amounts("clv_lower", "Lower", money),
+            amounts("clv_upper", "Upper", money),
+            alive_column,
+            decimals("expected_purchases", "Expected purchases"),
+            amounts("expected_spend", "Expected spend", money),
+            counts("frequency", "Frequency"),
+            decimals("recency", "Recency", 1),
+            decimals("T", "T", 1),
+            amounts("spend", "Spend to date", money),
+        ],
+        csv=data.exact(f"scores.{name}"),
+        csv_name=f"scores_{name}_{data.facts.as_of}.csv",
+        note=note,
+    )

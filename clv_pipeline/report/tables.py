@@ -1,0 +1,111 @@
+"""Tables as a reader sees them: chosen columns, formatted cells, and the whole frame as a CSV to take along.
+
+Belongs here: the step from a frame to cells and to CSV. Does not belong here: which columns a section shows.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+from urllib.parse import quote
+
+import polars as pl
+
+from clv_pipeline.report.numbers import Formatter, as_counts, as_decimals, as_money, as_shares, as_text
+
+MAX_ROWS = 60
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a frame, its heading, how its values are written, and whether they are labels."""
+
+    name: str
+    label: str
+    cells: Formatter
+    is_label: bool = False
+
+
+@dataclass(frozen=True)
+class Header:
+    """A heading and whether its column holds labels (aligned left) or numbers."""
+
+    label: str
+    is_label: bool
+
+
+@dataclass(frozen=True)
+class Table:
+    """Formatted rows with a link that carries the unformatted frame as CSV."""
+
+    id: str
+    title: str
+    headers: Sequence[Header]
+    rows: Sequence[Sequence[str]]
+    note: str
+    folded: bool
+    csv_name: str
+    csv_href: str
+    kind: ClassVar[str] = "table"
+
+
+def build_table(
+    id: str,  # noqa: A002
+    title: str,
+    frame: pl.DataFrame,
+    columns: Sequence[Column],
+    *,
+    csv: pl.DataFrame,
+    csv_name: str,
+    note: str = "",
+    folded: bool = False,
+) -> Table:
+    """A table of `frame`'s `columns` (those it has); `csv` is what the link holds, in full.
+
+    More than MAX_ROWS rows are cut to the first ones, and the note says so.
+    """
+    shown = frame.head(MAX_ROWS)
+    present = [column for column in columns if column.name in frame.columns]
+    cells = [column.cells(shown[column.name].to_list()) for column in present]
+    if frame.height > MAX_ROWS:
+        note = f"{note} The first {MAX_ROWS} of {frame.height:,} rows; the CSV has all.".strip()
+    return Table(
+        id=id,
+        title=title,
+        headers=[Header(column.label, column.is_label) for column in present],
+        rows=list(zip(*cells, strict=True)),
+        note=note,
+        folded=folded,
+        csv_name=csv_name,
+        csv_href=to_csv_href(csv),
+    )
+
+
+def to_csv_href(frame: pl.DataFrame) -> str:
+    """`frame` as a data: address that a browser saves as a CSV file without network or script."""
+    text = frame.write_csv(float_precision=6) if frame.width else ""
+    return "data:text/csv;charset=utf-8," + quote(text, safe=",:;-_.()/+*")
+
+
+def label(name: str, heading: str) -> Column:
+    """A column of labels."""
+    return Column(name, heading, as_text, is_label=True)
+
+
+def counts(name: str, heading: str) -> Column:
+    """A column of whole numbers."""
+    return Column(name, heading, as_counts)
+
+
+def shares(name: str, heading: str) -> Column:
+    """A column of ratios, shown in percent."""
+    return Column(name, heading, as_shares)
+
+
+def decimals(name: str, heading: str, digits: int = 2) -> Column:
+    """A column of numbers with a fixed number of decimals."""
+    return Column(name, heading, as_decimals(digits))
+
+
+def amounts(name: str, heading: str, currency: str) -> Column:
+    """A column of money."""
+    return Column(name, heading, as_money(currency))

@@ -1,0 +1,152 @@
+"""Runs steps from a command: the Dagster instance of a home, one run after another, and what went wrong in one line.
+
+Belongs here: opening the instance, executing planned runs, the whole refresh. Does not belong here: what is stale
+(`plan.py`) or how it is shown (`cli.py`).
+"""
+
+import os
+import shutil
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from clv_pipeline.automation import RANGE_END_TAG, RANGE_START_TAG, keys_of, range_tags
+from clv_pipeline.lake import Lake
+from clv_pipeline.periods import list_periods
+from clv_pipeline.pipeline import AS_OF_STEPS, MONTH_STEPS
+from clv_pipeline.plan import PlannedRun, plan_as_of, plan_months
+from clv_pipeline.settings import Settings
+from clv_pipeline.sql import project_root
+from clv_pipeline.stages.report import REPORT
+from clv_pipeline.stages.transactions import LANDING
+from clv_pipeline.state import State
+from clv_pipeline.steps import StepSpec
+
+Announce = Callable[[str], Any]
+
+
+class RunError(RuntimeError):
+    """A run failed; the message is its first cause, in one line."""
+
+
+def choose_dagster_home(settings: Settings) -> Path:
+    """`$DAGSTER_HOME`, else `dagster_home/` beside the config file, else one inside home, so that homes never mix."""
+    if configured := os.environ.get("DAGSTER_HOME"):
+        return Path(configured)
+    beside = settings.base / "dagster_home"
+    return beside if (beside / "dagster.yaml").exists() else settings.home / "dagster_home"
+
+
+@contextmanager
+def open_instance(settings: Settings, lake: Lake) -> Iterator[dg.DagsterInstance]:
+    """The Dagster instance that records the runs of this home; created on first use, by one process at a time."""
+    home = choose_dagster_home(settings)
+    lake.prepare()
+    with lake.hold("dagster_home"):
+        home.mkdir(parents=True, exist_ok=True)
+        if not (home / "dagster.yaml").exists():
+            with tempfile.NamedTemporaryFile("wb", dir=home, delete=False) as staged:
+                staged.write((project_root() / "dagster_home" / "dagster.yaml").read_bytes())
+            shutil.move(staged.name, home / "dagster.yaml")
+        os.environ["DAGSTER_HOME"] = str(home)
+        instance = dg.DagsterInstance.get()
+        instance.get_runs_count()
+    with instance:
+        yield instance
+
+
+class Runner:
+    """Executes runs of one home and announces each before it starts."""
+
+    def __init__(self, settings: Settings, lake: Lake, instance: dg.DagsterInstance, announce: Announce) -> None:
+        self.settings = settings
+        self.lake = lake
+        self.instance = instance
+        self.announce = announce
+
+    @property
+    def state(self) -> State:
+        """A fresh look at the lake."""
+        return State(self.lake, self.settings)
+
+    def land(self) -> dict[str, Any]:
+        """Lands what is new; returns the metadata of the load."""
+        self.announce("landing: new and changed files")
+        events = self._execute([LANDING], {})
+        materialization = events.asset_materializations_for_node("landing__lines")[0]
+        return {
+            name: getattr(value, "value", getattr(value, "data", None))
+            for name, value in materialization.metadata.items()
+        }
+
+    def refresh(self, as_of: str | None) -> list[PlannedRun]:
+        """Brings stale months of data, then stale as-of months, up to date; returns the runs it took."""
+        done = [self.run(run) for run in plan_months(MONTH_STEPS, self.state)]
+        state = self.state
+        if not state.periods:
+            return done
+        target = as_of or state.periods[-1]
+        plans = plan_as_of(AS_OF_STEPS, state, [target], last=as_of)
+        return done + [self.run(run) for run in plans]
+
+    def report(self) -> None:
+        """Rebuilds the report and `clv.duckdb`."""
+        self.announce("report: page and clv.duckdb")
+        self._execute([REPORT], {})
+
+    def run(self, run: PlannedRun, *, force: bool = False) -> PlannedRun:
+        """Executes one planned run; with `force` also what is up to date."""
+        months = run.first if run.first == run.last else f"{run.first} to {run.last}"
+        stages = ", ".join(dict.fromkeys(step.stage for step in run.steps))
+        self.announce(f"{stages}: {months} ({'; '.join(run.reasons)})")
+        tags = range_tags(run)
+        if force:
+            tags = {RANGE_START_TAG: run.first, RANGE_END_TAG: run.last}
+        self._execute(keys_of(run.steps), tags)
+        return run
+
+    def backfill(self, steps: Sequence[StepSpec], first: str, last: str) -> list[PlannedRun]:
+        """Runs `steps` for every month from `first` to `last` whether stale or not."""
+        known = set(self.state.known_periods)
+        months = [month for month in list_periods(first, last) if month in known]
+        if not months:
+            raise RunError(f"no month from {first} to {last} has data; `clv status` lists those that have")
+        groups = [tuple(s for s in group if s in steps) for group in (MONTH_STEPS, AS_OF_STEPS)]
+        plans = [PlannedRun(group, months[0], months[-1], ("backfill",)) for group in groups if group]
+        return [self.run(plan, force=True) for plan in plans]
+
+    def _execute(self, keys: Sequence[dg.AssetKey], tags: dict[str, str]) -> dg.ExecuteInProcessResult:
+        from clv_pipeline.definitions import build_definitions  # noqa: PLC0415  (it reads the months that exist now)
+
+        definitions = build_definitions(self.settings)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", dg.BetaWarning)
+            result = dg.materialize(
+                list(definitions.assets or []),  # pyright: ignore[reportArgumentType]
+                instance=self.instance,
+                resources=definitions.resources,
+                selection=list(keys),
+                tags=tags,
+                raise_on_error=False,
+                run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            )
+        if not result.success:
+            raise RunError(_find_cause(result))
+        return result
+
+
+def _find_cause(result: dg.ExecuteInProcessResult) -> str:
+    for event in result.all_events:
+        if event.is_step_failure:
+            data = event.step_failure_data
+            if data.user_failure_data and data.user_failure_data.description:
+                return data.user_failure_data.description
+            if data.error:
+                error = data.error.cause or data.error
+                return error.message.strip().splitlines()[0].partition(": ")[2] or error.message.strip()
+    return "the run failed before its first step; see the run in `clv ui`"

@@ -1,0 +1,256 @@
+"""Every knob of the pipeline, in one place: `clv.toml`, overridden by `CLV_...` environment variables.
+
+Belongs here: names, types, defaults and messages of the settings. Does not belong here: what they cause.
+"""
+
+import difflib
+import json
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+REQUIRED_COLUMNS = ("order_id", "customer_id", "order_ts", "product_id")
+OPTIONAL_COLUMNS = (
+    "quantity",
+    "unit_price",
+    "line_total",
+    "unit_cost",
+    "line_cost",
+    "line_id",
+    "is_return",
+    "updated_at",
+    "is_deleted",
+)
+WINDOW_MONTHS = {"month": 1, "quarter": 3, "year": 12}
+PERIOD_PATTERN = r"^\d{4}-(0[1-9]|1[0-2])$"
+
+
+class SettingsError(ValueError):
+    """A setting is missing, unknown or wrong; the message is one line and says the fix."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Source(_Section):
+    """Where the transactions come from and what their columns are called."""
+
+    path: str = "incoming/*.csv"
+    timezone: str = "UTC"
+    business_timezone: str = "UTC"
+    currency: str = "USD"
+    timestamp_format: str | None = None
+    encoding: str = "utf-8"
+    columns: dict[str, str] = Field(default_factory=dict)
+
+    @field_validator("timezone", "business_timezone")
+    @classmethod
+    def _check_timezone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (KeyError, ValueError, OSError) as error:
+            raise ValueError(f"'{name}' is not a time zone; use a name such as 'Europe/Berlin'") from error
+        return name
+
+    @field_validator("columns")
+    @classmethod
+    def _check_columns(cls, columns: dict[str, str]) -> dict[str, str]:
+        if not columns:
+            return columns
+        for name in columns:
+            if not name.isidentifier() or name != name.lower():
+                raise ValueError(f"'{name}' is no column name; use lower case letters, digits and _")
+            close = difflib.get_close_matches(name, (*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS), n=1, cutoff=0.85)
+            if close and close[0] != name:
+                raise ValueError(f"unknown column '{name}'; did you mean '{close[0]}'?")
+        if missing := [name for name in REQUIRED_COLUMNS if name not in columns]:
+            raise ValueError(f"[source.columns] lacks {', '.join(missing)}; map each to a column of the source")
+        if not {"unit_price", "line_total"} & set(columns):
+            raise ValueError("[source.columns] needs an amount: map unit_price or line_total")
+        return columns
+
+    @property
+    def extra_columns(self) -> tuple[str, ...]:
+        """Mapped columns beyond the pipeline's own (channel, region, ...), carried along as text."""
+        own = {*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS}
+        return tuple(name for name in self.columns if name not in own)
+
+
+class Customers(_Section):
+    """The optional customer file: customer_id, acquisition_ts and attributes."""
+
+    path: str | None = None
+
+
+class Returns(_Section):
+    """What happens to returned goods."""
+
+    policy: Literal["net", "drop", "reject"] = "net"
+    order_id_pattern: str | None = None
+
+
+class Value(_Section):
+    """How orders become profit and profit becomes lifetime value."""
+
+    margin: Decimal = Field(default=Decimal("0.30"), gt=0, le=1)
+    annual_discount_rate: float = Field(default=0.10, ge=0, lt=10)
+    horizon_months: int = Field(default=12, ge=1, le=120)
+
+    @field_validator("margin", mode="before")
+    @classmethod
+    def _read_margin(cls, value: Any) -> Any:
+        return str(value) if isinstance(value, float) else value
+
+
+class Periods(_Section):
+    """The calendar of the audit."""
+
+    start: str | None = Field(default=None, pattern=PERIOD_PATTERN)
+    window: Literal["month", "quarter", "year"] = "year"
+    cohort: Literal["month", "quarter", "year"] = "quarter"
+
+    @property
+    def window_months(self) -> int:
+        """Months in a lens window."""
+        return WINDOW_MONTHS[self.window]
+
+    @property
+    def cohort_months(self) -> int:
+        """Months in a cohort."""
+        return WINDOW_MONTHS[self.cohort]
+
+
+class Models(_Section):
+    """Which models are fitted, and how."""
+
+    transactions: Literal["bg_nbd", "mbg_nbd", "pareto_nbd", "auto"] = "bg_nbd"
+    estimation: Literal["map", "laplace", "mcmc"] = "laplace"
+    priors: Literal["default", "flat"] | dict[str, dict[str, dict[str, Any]]] = "default"
+
+
+class Drift(_Section):
+    """When two distributions count as different, and the fixed reference they are held against."""
+
+    reference: str | None = Field(default=None, pattern=PERIOD_PATTERN)
+    psi: float = Field(default=0.25, gt=0)
+    ks: float = Field(default=0.1, gt=0, lt=1)
+
+
+class Engine(_Section):
+    """Resources of one DuckDB connection."""
+
+    threads: int | None = Field(default=None, ge=1)
+    memory_limit: str = "4GB"
+
+
+class Settings(_Section):
+    """All settings; `home` is absolute after `load_settings`, source paths are relative to the config file."""
+
+    home: Path = Path("data")
+    source: Source = Field(default_factory=Source)
+    customers: Customers = Field(default_factory=Customers)
+    returns: Returns = Field(default_factory=Returns)
+    value: Value = Field(default_factory=Value)
+    periods: Periods = Field(default_factory=Periods)
+    models: Models = Field(default_factory=Models)
+    drift: Drift = Field(default_factory=Drift)
+    engine: Engine = Field(default_factory=Engine)
+    config_file: Path = Field(default=Path("clv.toml"), exclude=True)
+
+    @model_validator(mode="after")
+    def _check_identity(self) -> "Settings":
+        if "updated_at" in self.source.columns and "line_id" not in self.source.columns:
+            raise ValueError("[source.columns] maps updated_at without line_id; versions need the line they belong to")
+        return self
+
+    @property
+    def base(self) -> Path:
+        """The folder that relative source paths start from."""
+        return self.config_file.parent
+
+
+def load_settings(config: Path | None = None, environment: Mapping[str, str] | None = None) -> Settings:
+    """Settings from `config` (default: `$CLV_CONFIG`, else `clv.toml` here) and the environment.
+
+    Raises SettingsError with one line that names the key and the fix.
+    """
+    environment = os.environ if environment is None else environment
+    path = (config or Path(environment.get("CLV_CONFIG", "clv.toml"))).expanduser().resolve()
+    values = _read_toml(path) if path.exists() or config else {}
+    for keys, value in _read_environment(environment):
+        _set(values, keys, value)
+    _reject_unknown(Settings, values, path.name, ())
+    try:
+        settings = Settings.model_validate({**values, "config_file": path})
+    except ValidationError as error:
+        raise SettingsError(_describe(error, path.name)) from None
+    return settings.model_copy(update={"home": (path.parent / settings.home.expanduser()).resolve()})
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        raise SettingsError(f"{path}: no such file; write one, or run `clv demo` for an example") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path.name}: not valid TOML: {error}") from None
+
+
+def _read_environment(environment: Mapping[str, str]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    known = {"CLV_" + "_".join(keys).upper(): keys for keys in _walk(Settings, ())}
+    for name, text in environment.items():
+        if not name.startswith("CLV_") or name in {"CLV_CONFIG", "CLV_CONFIG_FILE"}:
+            continue
+        if name.startswith("CLV_SOURCE_COLUMNS_"):
+            yield ("source", "columns", name.removeprefix("CLV_SOURCE_COLUMNS_").lower()), text
+        elif name in known:
+            yield known[name], json.loads(text) if text[:1] == "{" else text
+        else:
+            close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+            raise SettingsError(
+                f"unknown environment variable {name}" + (f"; did you mean {close[0]}?" if close else "")
+            )
+
+
+def _walk(model: type[BaseModel], keys: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from _walk(field.annotation, (*keys, name))
+        elif name != "config_file":
+            yield (*keys, name)
+
+
+def _set(values: dict[str, Any], keys: tuple[str, ...], value: Any) -> None:
+    for key in keys[:-1]:
+        values = values.setdefault(key, {})
+    values[keys[-1]] = value
+
+
+def _reject_unknown(model: type[BaseModel], values: Mapping[str, Any], file: str, keys: tuple[str, ...]) -> None:
+    names = [name for name in model.model_fields if name != "config_file"]
+    for name, value in values.items():
+        dotted = ".".join((*keys, name))
+        if name not in names:
+            paths = [".".join(path) for path in _walk(Settings, ())] + [".".join((*keys, known)) for known in names]
+            close = difflib.get_close_matches(dotted, paths, n=1, cutoff=0.4)
+            hint = f"did you mean '{close[0]}'?" if close else f"known here: {', '.join(names)}"
+            raise SettingsError(f"{file}: unknown setting '{dotted}'; {hint}")
+        section = model.model_fields[name].annotation
+        if isinstance(section, type) and issubclass(section, BaseModel):
+            if not isinstance(value, Mapping):
+                raise SettingsError(f"{file}: '{dotted}' is a table; write it as [{dotted}]")
+            _reject_unknown(section, value, file, (*keys, name))
+
+
+def _describe(error: ValidationError, file: str) -> str:
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"] if not str(part).startswith(("literal[", "dict[")))
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{file}: {key + ': ' if key else ''}{message}"

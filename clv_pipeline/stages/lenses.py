@@ -1,0 +1,63 @@
+"""Stage 4: the five lenses of the customer-base audit, as known at the end of an as-of month.
+
+Belongs here: which SQL makes which lens table. Does not belong here: its arithmetic (`sql/4_lenses/`).
+"""
+
+from clv_pipeline.schemas import lenses
+from clv_pipeline.steps import Reach, Read, Step, StepSpec, Table
+
+_TABLES = (
+    Table(
+        "lenses.lens1_headline",
+        lenses.Lens1Headline,
+        "Lens 1: how many customers bought in the window, how often, for how much and at what profit.",
+    ),
+    Table(
+        "lenses.lens1_customer_deciles",
+        lenses.Lens1CustomerDeciles,
+        "Lens 1: how different customers are; ten equal groups by profit and what each of them brings.",
+        rules={"sums_to_headline": "4_lenses/check_lens1_deciles"},
+    ),
+    Table(
+        "lenses.lens2_groups",
+        lenses.Lens2Groups,
+        "Lens 2: who bought in both windows, in the first only, and who came (new or returning) in the second.",
+        rules={"sums_to_headline": "4_lenses/check_lens2_groups"},
+    ),
+    Table(
+        "lenses.lens2_bridge",
+        lenses.Lens2Bridge,
+        "Lens 2: how profit moved from one window to the next, group by group.",
+        rules={"adds_up": "4_lenses/check_lens2_bridge"},
+    ),
+    Table(
+        "lenses.lens3_cohort_age",
+        lenses.Lens3CohortAge,
+        "Lenses 3 and 4: each cohort by age: share active, AOF, AOV, profit, and value per acquired customer.",
+    ),
+    Table(
+        "lenses.lens5_cohort_calendar",
+        lenses.Lens5CohortCalendar,
+        "Lens 5, the C3 table: active customers, spend and profit of each cohort in each calendar period.",
+        rules={"sums_to_customers": "4_lenses/check_lens5"},
+    ),
+)
+
+
+def compute_lenses(step: Step) -> dict[str, str]:
+    """Fixes acquisition dates and cohorts once, then takes every lens over them."""
+    step.materialize("marts.customers", step.select("2_marts/customers"))
+    return {table.name: step.select(f"4_{table.name.replace('.', '/')}") for table in _TABLES}
+
+
+LENSES = StepSpec(
+    name="lenses",
+    stage="lenses",
+    tables=_TABLES,
+    reads=(Read("marts.customer_periods", Reach.HISTORY), Read("landing.customers", Reach.WHOLE)),
+    compute=compute_lenses,
+    sql=("2_marts/customers", *(f"4_{table.name.replace('.', '/')}" for table in _TABLES)),
+    knobs=("periods.window", "periods.cohort", "periods.start"),
+    code=(),
+    kinds=frozenset({"duckdb", "parquet"}),
+)

@@ -1,0 +1,80 @@
+"""Stage 2: lines become orders, orders become customer-months and the company's months.
+
+Belongs here: which SQL makes which mart. Does not belong here: arithmetic (`sql/2_marts/`). Quarters, years and
+customers are views over the customer-months (`door.py`), so that they can never disagree with them.
+"""
+
+from clv_pipeline.schemas.marts import CustomerPeriods, Orders, Periods
+from clv_pipeline.steps import Reach, Read, Step, StepSpec, Table
+
+_KINDS = frozenset({"duckdb", "parquet"})
+
+
+def compute_orders(step: Step) -> str:
+    """Sums the month's lines by order."""
+    return step.select("2_marts/orders")
+
+
+def compute_customer_periods(step: Step) -> str:
+    """Sums the month's orders, and returns that belong to none, by customer."""
+    return step.select("2_marts/customer_periods")
+
+
+def compute_periods(step: Step) -> str:
+    """Sums the month over the whole company."""
+    return step.select("2_marts/periods")
+
+
+ORDERS = StepSpec(
+    name="orders",
+    stage="marts",
+    tables=(
+        Table("marts.orders", Orders, "Every order of the month: who bought when, for how much, and at what profit."),
+    ),
+    reads=(Read("transactions.lines", Reach.SAME),),
+    compute=compute_orders,
+    sql=("2_marts/orders",),
+    knobs=("value.margin",),
+    code=(),
+    kinds=_KINDS,
+)
+CUSTOMER_PERIODS = StepSpec(
+    name="customer_periods",
+    stage="marts",
+    tables=(
+        Table(
+            "marts.customer_periods",
+            CustomerPeriods,
+            "What each customer did in the month: orders, spend, profit and returns. The audit is computed from this table.",
+            rules={"reconciles_with_lines": "2_marts/check_customer_periods"},
+        ),
+    ),
+    reads=(Read("transactions.lines", Reach.SAME), Read("marts.orders", Reach.SAME)),
+    compute=compute_customer_periods,
+    sql=("2_marts/customer_periods",),
+    knobs=("value.margin",),
+    code=(),
+    kinds=_KINDS,
+)
+PERIODS = StepSpec(
+    name="periods",
+    stage="marts",
+    tables=(
+        Table(
+            "marts.periods",
+            Periods,
+            "The company's month in one row: lines, orders, customers, spend and profit, with and without a known customer.",
+            rules={"reconciles_with_customers": "2_marts/check_periods"},
+        ),
+    ),
+    reads=(
+        Read("transactions.lines", Reach.SAME),
+        Read("marts.orders", Reach.SAME),
+        Read("marts.customer_periods", Reach.SAME),
+    ),
+    compute=compute_periods,
+    sql=("2_marts/periods",),
+    knobs=("value.margin",),
+    code=(),
+    kinds=_KINDS,
+)

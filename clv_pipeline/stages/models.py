@@ -1,0 +1,57 @@
+"""Stage 5: the purchase and spend models, fitted to the customers as known at the end of an as-of month.
+
+Belongs here: which customers a fit sees and what is published of it. Does not belong here: fitting (`clv/models/`).
+"""
+
+from hashlib import sha256
+
+import polars as pl
+
+from clv_pipeline.clv.models import fit_models
+from clv_pipeline.schemas.models import Evaluation, Parameters, RepeatPurchases
+from clv_pipeline.steps import Reach, Read, Step, StepSpec, Table
+
+_CUSTOMERS = 'SELECT customer_id, frequency, recency, "T", monetary_value, spend, orders FROM rfm.customers'
+
+
+def compute_models(step: Step) -> dict[str, pl.DataFrame]:
+    """Fits the configured models and names the version by what it found."""
+    models = step.settings.models
+    fit = fit_models(
+        step.frame(_CUSTOMERS), transactions=models.transactions, estimation=models.estimation, priors=models.priors
+    )
+    version = f"{step.period}-{models.transactions}-{sha256(fit.parameters.write_json().encode()).hexdigest()[:8]}"
+    step.facts["models.parameters"] = {"version": version, "notes": list(fit.notes)}
+    named = {
+        "models.parameters": fit.parameters,
+        "models.evaluation": fit.evaluation,
+        "models.repeat_purchases": fit.repeat_purchases,
+    }
+    return {name: _identify(frame, step.period, version) for name, frame in named.items()}
+
+
+def _identify(frame: pl.DataFrame, as_of: str, version: str) -> pl.DataFrame:
+    keys = [pl.lit(as_of).alias("as_of"), pl.col("model"), pl.lit(version).alias("version")]
+    return frame.select(*keys, pl.all().exclude("model"))
+
+
+MODELS = StepSpec(
+    name="fit",
+    stage="models",
+    tables=(
+        Table("models.parameters", Parameters, "What the fitted models believe about buying, leaving and spending."),
+        Table("models.evaluation", Evaluation, "How well each fitted model describes the customers it was fitted to."),
+        Table(
+            "models.repeat_purchases",
+            RepeatPurchases,
+            "Customers by number of repeat purchases: actual against what the model expects.",
+        ),
+    ),
+    reads=(Read("rfm.customers", Reach.SAME),),
+    compute=compute_models,
+    sql=(),
+    knobs=("models.",),
+    code=("clv/models",),
+    kinds=frozenset({"python", "pymc"}),
+    pool="fit",
+)

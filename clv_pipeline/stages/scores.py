@@ -1,0 +1,59 @@
+"""Stage 6: what each customer is expected to buy and to be worth, from the models of the same as-of month.
+
+Belongs here: which parameters and which margin a score uses. Does not belong here: the formulas (`clv/scores`).
+"""
+
+from decimal import Decimal
+
+import polars as pl
+
+from clv_pipeline.clv.scores import score_customers
+from clv_pipeline.schemas.scores import Scores
+from clv_pipeline.steps import Reach, Read, Step, StepSpec, Table
+
+_CUSTOMERS = 'SELECT customer_id, frequency, recency, "T", monetary_value FROM rfm.customers'
+
+
+def compute_scores(step: Step) -> pl.DataFrame:
+    """Scores every customer; the margin is what the base earned so far, else the configured one."""
+    value = step.settings.value
+    parameters = step.frame("SELECT model, parameter, estimate FROM models.parameters")
+    version = step.frame("SELECT min(version) AS version FROM models.parameters").item()
+    margin = _earned_margin(step) or float(value.margin)
+    scores = score_customers(
+        step.frame(_CUSTOMERS),
+        parameters,
+        horizon_months=value.horizon_months,
+        annual_discount_rate=value.annual_discount_rate,
+        margin=margin,
+    )
+    step.facts["scores.customers"] = {"margin": margin, "total clv": float(scores["clv"].sum()), "version": version}
+    identified = scores.with_columns(pl.lit(step.period).alias("as_of"), pl.lit(version).alias("model_version"))
+    return identified.select("as_of", *scores.columns, "model_version").sort("customer_id")
+
+
+def _earned_margin(step: Step) -> float | None:
+    profit, spend = step.con.execute("SELECT sum(profit), sum(spend) FROM rfm.customers").fetchall()[0]
+    if not spend or spend <= 0 or profit <= 0:
+        return None
+    return float(Decimal(profit) / Decimal(spend))
+
+
+SCORES = StepSpec(
+    name="customers",
+    stage="scores",
+    tables=(
+        Table(
+            "scores.customers",
+            Scores,
+            "Every customer's probability to be active, expected purchases and spend, and lifetime value over the horizon.",
+            rules={"scores_every_customer": "6_scores/check_scores"},
+        ),
+    ),
+    reads=(Read("rfm.customers", Reach.SAME), Read("models.parameters", Reach.SAME)),
+    compute=compute_scores,
+    sql=(),
+    knobs=("value.",),
+    code=("clv/models", "clv/scores"),
+    kinds=frozenset({"python", "parquet"}),
+)

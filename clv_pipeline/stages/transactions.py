@@ -1,0 +1,156 @@
+"""Stage 1: deliveries are landed, and become the current state of every line, month by month.
+
+Belongs here: which SQL makes which table. Does not belong here: landing (`landing.py`) or the meaning of a column.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from clv_pipeline.customers import land_customers
+from clv_pipeline.lake import Lake
+from clv_pipeline.landing import land_transactions
+from clv_pipeline.ledger import UNDATED
+from clv_pipeline.mapping import expose_parsed, parse_parameters
+from clv_pipeline.schemas.transactions import Lines, Quarantine
+from clv_pipeline.settings import Settings
+from clv_pipeline.sql import bind, load_sql, quote_name, quote_paths
+from clv_pipeline.state import State
+from clv_pipeline.steps import Content, Reach, Read, Step, StepSpec, Table
+
+_NOTHING_LANDED = """
+    SELECT '' AS batch_id, '' AS source, 0::BIGINT AS row_number, now()::TIMESTAMP AS loaded_at, 0::BIGINT AS seq,
+        NULL::VARCHAR AS malformed WHERE FALSE"""
+LANDING = dg.AssetKey(["landing", "lines"])
+
+
+def build_landing(settings: Settings, owner: str) -> dg.AssetsDefinition:
+    """The asset that lands new files; unpartitioned, as a file may hold any month."""
+
+    @dg.asset(
+        key=LANDING,
+        group_name="transactions",
+        kinds={"duckdb", "parquet"},
+        owners=[owner],
+        description="The append-only log of every delivered row: what arrived, from which file, when.",
+        check_specs=[dg.AssetCheckSpec("files_are_readable", asset=LANDING)],
+    )
+    def landing(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> Iterator[Any]:
+        load = land_transactions(lake, settings)
+        customers = land_customers(lake, settings)
+        publish_undated(lake, settings)
+        for bad in load.bad_files:
+            context.log.error("%s", bad)
+        yield dg.MaterializeResult(
+            metadata={
+                "dagster/row_count": load.rows,
+                "months touched": list(load.months),
+                "new batches": load.batches,
+                "unchanged files": load.unchanged_files,
+                "empty files": list(load.empty_files),
+                "customers": customers,
+            },
+            check_results=[
+                dg.AssetCheckResult(
+                    passed=not load.bad_files,
+                    check_name="files_are_readable",
+                    description="; ".join(str(bad) for bad in load.bad_files) or "every new file could be read",
+                    metadata={"bad files": [str(bad) for bad in load.bad_files]},
+                )
+            ],
+        )
+
+    return landing
+
+
+def publish_undated(lake: Lake, settings: Settings) -> None:
+    """Publishes the rejected rows that no month can be told for."""
+    state = State(lake, settings)
+    if UNDATED not in state.fingerprints:
+        return
+    with lake.hold("transactions.undated"), lake.connect() as con:
+        step = Step(con, lake, settings, state, UNDATED)
+        judge_lines(step)
+        staged = lake.stage(con, "transactions.quarantine", UNDATED, bind(load_sql("1_transactions/quarantine")))
+        lake.publish(con, staged, inputs=state.fingerprints[UNDATED], code="", facts={"fates": _count_fates(step)})
+
+
+def judge_lines(step: Step) -> None:
+    """Makes `transactions.judged`: each landed row of the month with its fate."""
+    keyed = "line_id" in step.settings.source.columns
+    landing = step.lake.root / "landing"
+    loads = sorted(step.state.ledger.loads_of(step.period, step.settings))
+    files = [file for load in loads for file in (landing / "lines" / f"period={step.period}").glob(f"{load}_*.parquet")]
+    live = step.state.ledger.live(step.settings).select("batch_id", "seq")
+    step.con.register("live_batch", live.to_arrow(compat_level=pl.CompatLevel.oldest()))
+    rows = f"read_parquet({quote_paths(files)}, union_by_name = true, hive_partitioning = false)"
+    landed = f"SELECT l.* FROM {rows} l SEMI JOIN live_batch USING (batch_id)" if files else _NOTHING_LANDED
+    step.con.execute(f"CREATE OR REPLACE VIEW landed AS {landed}")
+    expose_parsed(step.con, step.settings, "landed")
+    if keyed:
+        _expose_moves(step)
+    query = "1_transactions/lines_by_id" if keyed else "1_transactions/lines_by_content"
+    step.con.execute("CREATE SCHEMA IF NOT EXISTS transactions")
+    judged = bind(load_sql(query), **parse_parameters(step.settings))
+    step.con.execute(f"CREATE OR REPLACE TABLE transactions.judged AS {judged}")
+
+
+def _expose_moves(step: Step) -> None:
+    loads = step.state.ledger.loads
+    files = [f for f in (step.lake.root / "landing" / "moves").glob("*.parquet") if f.name.partition("_")[0] in loads]
+    step.con.execute("CREATE SCHEMA IF NOT EXISTS landing")
+    if files:
+        step.con.execute(f"CREATE OR REPLACE VIEW landing.moves AS SELECT * FROM read_parquet({quote_paths(files)})")
+    else:
+        step.con.execute("""
+            CREATE OR REPLACE TABLE landing.moves(batch_id VARCHAR, line_id VARCHAR, period VARCHAR,
+                updated_at TIMESTAMPTZ, seq BIGINT, row_number BIGINT, content VARCHAR, conflict BOOLEAN)""")
+
+
+def compute_transactions(step: Step) -> dict[str, Content]:
+    """Judges the landed rows of the month and splits them into lines and quarantine."""
+    judge_lines(step)
+    extras = step.settings.source.extra_columns
+    unpacked = "".join(f", extra.{quote_name(name)} AS {quote_name(name)}" for name in extras)
+    days = "SELECT min(order_ts)::DATE, max(order_ts)::DATE FROM transactions.judged WHERE fate = 'kept'"
+    first, last = (day.isoformat() if day else None for day in step.con.execute(days).fetchall()[0])
+    step.facts["transactions.lines"] = {"first_day": first, "last_day": last, "fates": _count_fates(step)}
+    return {
+        "transactions.lines": f"SELECT * EXCLUDE (extra){unpacked} FROM ({load_sql('1_transactions/lines')})",
+        "transactions.quarantine": load_sql("1_transactions/quarantine"),
+    }
+
+
+def _count_fates(step: Step) -> list[dict[str, Any]]:
+    rows = step.frame(load_sql("1_transactions/fates")).to_dicts()
+    return [{name: str(value) if "amount" in name else value for name, value in row.items()} for row in rows]
+
+
+TRANSACTIONS = StepSpec(
+    name="lines",
+    stage="transactions",
+    tables=(
+        Table(
+            "transactions.lines",
+            Lines,
+            "Every order line of the month in its current state: corrections applied, deletions removed, repeats counted once.",
+            rules={"reconciles_with_landing": "1_transactions/check_landing"},
+        ),
+        Table(
+            "transactions.quarantine",
+            Quarantine,
+            "Rows of the month that cannot be used, each with its reason and its text, waiting to be mended at the source.",
+        ),
+    ),
+    reads=(Read("landing.lines", Reach.LANDED),),
+    compute=compute_transactions,
+    sql=tuple(
+        f"1_transactions/{name}"
+        for name in ("parsed", "lines", "lines_by_content", "lines_by_id", "quarantine", "fates")
+    ),
+    knobs=("source.", "returns.", "periods.start"),
+    code=("mapping",),
+    kinds=frozenset({"duckdb", "parquet"}),
+)

@@ -1,0 +1,64 @@
+"""What is published, read once: the ledger, the stamps of every table, the calendar of the data.
+
+Belongs here: answers about the lake that several places need. Does not belong here: decisions what to run (`plan.py`).
+"""
+
+from dataclasses import dataclass, field
+from datetime import date
+from functools import cached_property
+
+from clv_pipeline.lake import Lake, Stamp
+from clv_pipeline.ledger import UNDATED, Ledger
+from clv_pipeline.periods import as_of_end, list_periods
+from clv_pipeline.settings import Settings
+
+LINES = "transactions.lines"
+
+
+@dataclass(frozen=True)
+class State:
+    """A look at the lake; stamps are read when first asked for and then kept."""
+
+    lake: Lake
+    settings: Settings
+    _stamps: dict[str, dict[str, Stamp]] = field(default_factory=dict)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The landing ledger."""
+        return Ledger.read(self.lake)
+
+    @cached_property
+    def fingerprints(self) -> dict[str, str]:
+        """The fingerprint of the landed rows of each month."""
+        return self.ledger.fingerprints(self.settings)
+
+    @cached_property
+    def periods(self) -> list[str]:
+        """All months from the first (or `[periods] start`) to the last with live rows, without gaps."""
+        months = sorted(set(self.fingerprints) - {UNDATED})
+        first = self.settings.periods.start or (months[0] if months else None)
+        return list_periods(first, months[-1]) if first and months else []
+
+    @cached_property
+    def known_periods(self) -> list[str]:
+        """`periods`, and those months before and after them that once had rows."""
+        touched = [month for month in self.ledger.periods() if month >= (self.settings.periods.start or "")]
+        months = sorted({*self.periods, *touched})
+        return list_periods(months[0], months[-1]) if months else []
+
+    def stamps(self, table: str) -> dict[str, Stamp]:
+        """The stamps of the published partitions of `table`."""
+        if table not in self._stamps:
+            self._stamps[table] = self.lake.read_stamps(table)
+        return self._stamps[table]
+
+    @cached_property
+    def last_loaded_day(self) -> date | None:
+        """The last day with a line; None before the first month is published."""
+        days = [stamp.facts["last_day"] for stamp in self.stamps(LINES).values() if stamp.facts.get("last_day")]
+        return date.fromisoformat(max(days)) if days else None
+
+    def as_of_end(self, period: str) -> date | None:
+        """The last day that as-of `period` sees."""
+        return as_of_end(period, self.last_loaded_day) if self.last_loaded_day else None

@@ -1,0 +1,1 @@
+"""Tests, in the same tree as the pipeline; `scenario.py` holds the hand-checkable customers."""

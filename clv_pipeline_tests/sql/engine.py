@@ -1,0 +1,115 @@
+"""Runs the SELECTs as the runner does: month by month for the marts, on months up to the as-of for the rest.
+
+Belongs here: an in-memory DuckDB over given lines, and random lines for property tests. Does not belong here:
+expectations.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, Self
+
+import duckdb
+import polars as pl
+from hypothesis import strategies as st
+
+from clv_pipeline.sql import Literal, bind, load_sql
+from clv_pipeline_tests.scenario import MARGIN, PERIODS, Line, frame_of, make_line
+
+_NO_CUSTOMER_FILE = pl.DataFrame(schema={"customer_id": pl.String(), "acquisition_ts": pl.Datetime("us")})
+
+
+@dataclass(frozen=True)
+class Marts:
+    """The monthly marts of some lines, ready for questions as of a month."""
+
+    con: duckdb.DuckDBPyConnection
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.con.close()
+
+    def select(self, query: str) -> pl.DataFrame:
+        """The answer to plain SQL over the built tables."""
+        return self.con.sql(query).pl()
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """The same as tuples."""
+        return self.select(query).rows()
+
+    def as_of(self, as_of: str, as_of_end: date, *, window_months: int = 3, cohort_months: int = 1) -> "AsOf":
+        """Exposes the months up to `as_of` only, with marts.customers."""
+        parameters: dict[str, Literal] = {
+            "as_of": as_of,
+            "as_of_end": as_of_end,
+            "window_months": window_months,
+            "cohort_months": cohort_months,
+            "data_start": PERIODS[0],
+        }
+        self.con.execute(
+            "CREATE OR REPLACE VIEW marts.customer_periods AS "
+            f"SELECT * FROM built.customer_periods WHERE period <= '{as_of}'"
+        )
+        customers = bind(load_sql("2_marts/customers"), **parameters)
+        self.con.execute(f"CREATE OR REPLACE TABLE marts.customers AS {customers}")
+        return AsOf(self.con, parameters)
+
+
+@dataclass(frozen=True)
+class AsOf:
+    """One as-of month over the marts."""
+
+    con: duckdb.DuckDBPyConnection
+    parameters: dict[str, Literal]
+
+    def run(self, name: str) -> pl.DataFrame:
+        """The rows of `sql/<name>.sql`."""
+        return self.con.sql(bind(load_sql(name), **self.parameters)).pl()
+
+
+def build_marts(lines: pl.DataFrame, customer_file: pl.DataFrame = _NO_CUSTOMER_FILE) -> Marts:
+    """orders, customer_periods and periods of every scenario month, in the schema `built`."""
+    con = duckdb.connect()
+    for schema in ("transactions", "landing", "marts", "built"):
+        con.execute(f"CREATE SCHEMA {schema}")
+    con.register("given_lines", lines)
+    con.register("given_customers", customer_file)
+    con.execute("CREATE TABLE built.lines AS SELECT * FROM given_lines")
+    con.execute("CREATE TABLE landing.customers AS SELECT * FROM given_customers")
+    for period in PERIODS:
+        con.execute(f"CREATE OR REPLACE VIEW transactions.lines AS SELECT * FROM built.lines WHERE period = '{period}'")
+        for table in ("orders", "customer_periods", "periods"):
+            query = bind(load_sql(f"2_marts/{table}"), period=period, margin=MARGIN)
+            verb = "CREATE TABLE" if period == PERIODS[0] else "INSERT INTO"
+            con.execute(f"{verb} built.{table} {'AS ' if period == PERIODS[0] else ''}{query}")
+            con.execute(
+                f"CREATE OR REPLACE VIEW marts.{table} AS SELECT * FROM built.{table} WHERE period = '{period}'"
+            )
+    return Marts(con)
+
+
+@st.composite
+def random_lines(draw: st.DrawFn) -> pl.DataFrame:
+    """Up to 40 lines of few customers and orders, so that returns often meet their order."""
+    lines = draw(st.lists(_random_line(), min_size=1, max_size=40))
+    return frame_of([{**line, "line_id": str(number)} for number, line in enumerate(lines)])
+
+
+@st.composite
+def _random_line(draw: st.DrawFn) -> Line:
+    is_return = draw(st.integers(0, 3)) == 0
+    cents = draw(st.integers(1 if is_return else 0, 3000))
+    sign = -1 if is_return else 1
+    cost = draw(st.none() | st.integers(0, 4000))
+    day = datetime(1997, draw(st.sampled_from([1, 2, 3, 4, 6])), draw(st.integers(1, 28)), draw(st.integers(0, 23)))
+    return make_line(
+        customer_id=draw(st.sampled_from(["a", "b", "c", "d", "e", None])),
+        order_id=draw(st.sampled_from(["o1", "o2", "o3", "o4"])),
+        order_ts=day.isoformat(),
+        line_total=str(Decimal(sign * cents) / 100),
+        product_id=draw(st.sampled_from(["P1", "P2", None])),
+        quantity=sign * draw(st.integers(1, 3)),
+        cost=None if cost is None else str(Decimal(sign * cost) / 100),
+    )
