@@ -142,11 +142,13 @@ def measure_marts(bench: Bench) -> list[Result]:
     rfm = _run_clv(bench, "backfill", last, last, "--select", "rfm", "--config", config)
     bare, facts = _run_bare(target / "home" / "lake", _empty(bench.work / "bare"))
     _compare(target / "home" / "clv.duckdb", facts, last)
-    wall, work = marts + rfm, max(marts + rfm - 2 * start_up, 0)
-    detail = f"marts {marts:.1f} s, rfm {rfm:.1f} s, of each {start_up:.1f} s start-up; bare {bare:.1f} s"
+    # A backfill from rfm on ends with the report, which the bare queries do not make.
+    report = _run_clv(bench, "report", "--config", config)
+    wall, work = marts + rfm, max(marts - start_up, 0) + max(rfm - report, 0)
+    detail = f"marts {marts:.1f} s, start-up {start_up:.1f}; rfm {rfm:.1f}, report {report:.1f}; bare {bare:.1f}"
     return [
         Result("marts and RFM / bare queries", work / bare, "x", 2, detail),
-        Result("the same with process start-up", wall / bare, "x", float("inf"), "for information"),
+        Result("the same with start-up and report", wall / bare, "x", float("inf"), "for information"),
     ]
 
 

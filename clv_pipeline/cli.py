@@ -86,12 +86,8 @@ def _run(settings: Settings, as_of: str | None) -> int:
 
     with _open_runner(settings) as runner:
         landed = runner.land()
-        console.print(
-            f"  {landed['dagster/row_count']:,} new rows in {landed['new batches']} files,"
-            f" {landed['unchanged files']} files unchanged"
-        )
-        state = runner.state
-        bad = runner.bad_files
+        console.print(f"  {landed.rows:,} new rows in {landed.batches} files, {landed.unchanged_files} files unchanged")
+        state, bad = runner.state, landed.bad_files
         if not state.periods:
             where = settings.source.path
             problem = (

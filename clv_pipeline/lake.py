@@ -90,24 +90,12 @@ class Lake:
 
     def read_stamps(self, table: str) -> dict[str, Stamp]:
         """The stamps of all published partitions of `table`, by month."""
-        files = self.published(table)
-        if not files:
-            return {}
-        paths = quote_paths(files.values())
-        query = f"SELECT file_name, value FROM parquet_kv_metadata({paths}) WHERE key = {quote_literal(_STAMP_KEY)}"
-        with duckdb.connect() as con:
-            found = dict(con.execute(query).fetchall())
-        return {
-            period: Stamp(**json.loads(_text(found[str(path)]))) for period, path in files.items() if str(path) in found
-        }
+        found = ((period, _read_stamp(path)) for period, path in self.published(table).items())
+        return {period: stamp for period, stamp in found if stamp}
 
     def read_stamp(self, table: str, period: str) -> Stamp | None:
         """The stamp of one partition; None when it is not published."""
-        path = self.path(table, period)
-        if not path.exists():
-            return None
-        text = pl.read_parquet_metadata(path).get(_STAMP_KEY)
-        return Stamp(**json.loads(text)) if text else None
+        return _read_stamp(self.path(table, period))
 
     @contextmanager
     def connect(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -236,5 +224,9 @@ def rename_durably(source: Path, target: Path) -> None:
         os.close(folder)
 
 
-def _text(value: bytes | str) -> str:
-    return value.decode() if isinstance(value, bytes) else value
+def _read_stamp(path: Path) -> Stamp | None:
+    try:
+        text = pl.read_parquet_metadata(path).get(_STAMP_KEY)
+    except FileNotFoundError:
+        return None
+    return Stamp(**json.loads(text)) if text else None

@@ -96,9 +96,6 @@ def _state_facts(state: State, settings: Settings, as_of: str, months: list[str]
     from clv_pipeline.report import ReportFacts  # noqa: PLC0415
 
     fitted = state.stamps("models.parameters").get(as_of)
-    end = state.as_of_end(as_of)
-    if end is None:
-        raise LakeError("no month of transactions is published; run `clv run` first")
     known_costs = "line_cost" in settings.source.columns or "unit_cost" in settings.source.columns
     margin = f"spend x {settings.value.margin:.0%} margin"
     basis = (
@@ -108,7 +105,7 @@ def _state_facts(state: State, settings: Settings, as_of: str, months: list[str]
     )
     return ReportFacts(
         as_of=as_of,
-        as_of_end=end,
+        as_of_end=state.as_of_end(as_of),
         currency=settings.source.currency,
         window=settings.periods.window,
         cohort=settings.periods.cohort,

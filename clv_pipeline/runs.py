@@ -10,11 +10,13 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
+from clv_pipeline.assembly import build_definitions
 from clv_pipeline.automation import RANGE_END_TAG, RANGE_START_TAG, keys_of, range_tags
 from clv_pipeline.lake import Lake
 from clv_pipeline.periods import list_periods
@@ -60,6 +62,16 @@ def open_instance(settings: Settings, lake: Lake) -> Iterator[dg.DagsterInstance
         yield instance
 
 
+@dataclass(frozen=True)
+class Landed:
+    """What a landing run reported."""
+
+    rows: int
+    batches: int
+    unchanged_files: int
+    bad_files: tuple[str, ...]
+
+
 class Runner:
     """Executes runs of one home and announces each before it starts."""
 
@@ -74,15 +86,18 @@ class Runner:
         """A fresh look at the lake."""
         return State(self.lake, self.settings)
 
-    def land(self) -> dict[str, Any]:
-        """Lands what is new; returns the metadata of the load."""
+    def land(self) -> Landed:
+        """Lands what is new."""
         self.announce("landing: new and changed files")
-        events = self._execute([LANDING], {})
-        materialization = events.asset_materializations_for_node("landing__lines")[0]
-        return {
-            name: getattr(value, "value", getattr(value, "data", None))
-            for name, value in materialization.metadata.items()
-        }
+        result = self._execute([LANDING], {})
+        metadata = result.asset_materializations_for_node("landing__lines")[0].metadata
+        check = result.get_asset_check_evaluations()[0].metadata
+        return Landed(
+            rows=int(metadata["dagster/row_count"].value or 0),  # pyright: ignore[reportArgumentType]
+            batches=int(metadata["new batches"].value or 0),  # pyright: ignore[reportArgumentType]
+            unchanged_files=int(metadata["unchanged files"].value or 0),  # pyright: ignore[reportArgumentType]
+            bad_files=tuple(check["bad files"].value or ()),  # pyright: ignore[reportArgumentType]
+        )
 
     def refresh(self, as_of: str | None) -> list[PlannedRun]:
         """Brings stale months of data, then stale as-of months, up to date; returns the runs it took."""
@@ -121,8 +136,6 @@ class Runner:
         return [self.run(plan, force=True) for plan in plans]
 
     def _execute(self, keys: Sequence[dg.AssetKey], tags: dict[str, str]) -> dg.ExecuteInProcessResult:
-        from clv_pipeline.definitions import build_definitions  # noqa: PLC0415  (it reads the months that exist now)
-
         definitions = build_definitions(self.settings)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", dg.BetaWarning)

@@ -206,7 +206,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
 def _read_environment(environment: Mapping[str, str]) -> Iterator[tuple[tuple[str, ...], Any]]:
     known = {"CLV_" + "_".join(keys).upper(): keys for keys in _walk(Settings, ())}
     for name, text in environment.items():
-        if not name.startswith("CLV_") or name in {"CLV_CONFIG", "CLV_CONFIG_FILE"}:
+        if not name.startswith("CLV_") or name in {"CLV_CONFIG", "CLV_DEBUG"}:
             continue
         if name.startswith("CLV_SOURCE_COLUMNS_"):
             yield ("source", "columns", name.removeprefix("CLV_SOURCE_COLUMNS_").lower()), text

@@ -9,7 +9,7 @@ from functools import cached_property
 
 from clv_pipeline.lake import Lake, Stamp
 from clv_pipeline.ledger import UNDATED, Ledger
-from clv_pipeline.periods import as_of_end, list_periods
+from clv_pipeline.periods import as_of_end, last_day, list_periods
 from clv_pipeline.settings import Settings
 
 LINES = "transactions.lines"
@@ -40,6 +40,11 @@ class State:
         first = self.settings.periods.start or (months[0] if months else None)
         return list_periods(first, months[-1]) if first and months else []
 
+    @property
+    def data_start(self) -> str:
+        """The month that the data starts in; customers acquired before it belong to the cohort of those before."""
+        return self.periods[0] if self.periods else "9999-12"
+
     @cached_property
     def known_periods(self) -> list[str]:
         """`periods`, and those months before and after them that once had rows."""
@@ -59,6 +64,6 @@ class State:
         days = [stamp.facts["last_day"] for stamp in self.stamps(LINES).values() if stamp.facts.get("last_day")]
         return date.fromisoformat(max(days)) if days else None
 
-    def as_of_end(self, period: str) -> date | None:
+    def as_of_end(self, period: str) -> date:
         """The last day that as-of `period` sees."""
-        return as_of_end(period, self.last_loaded_day) if self.last_loaded_day else None
+        return as_of_end(period, self.last_loaded_day or last_day(period))

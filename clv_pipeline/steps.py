@@ -93,7 +93,7 @@ class Step:
             "period": self.period,
             "as_of": self.period,
             "as_of_end": self.state.as_of_end(self.period),
-            "data_start": self.state.periods[0],
+            "data_start": self.state.data_start,
             "margin": self.settings.value.margin,
             "window_months": periods.window_months,
             "cohort_months": periods.cohort_months,
@@ -161,7 +161,7 @@ class StepSpec:
                 return None
             parts += found
         if self.is_as_of:
-            parts.append(("calendar", state.periods[0], str(state.as_of_end(period))))
+            parts.append(("calendar", state.data_start, str(state.as_of_end(period))))
         return _hash(repr(sorted(parts)))
 
     def explain_staleness(self, state: State, period: str) -> str | None:

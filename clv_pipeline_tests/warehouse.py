@@ -65,7 +65,7 @@ class Warehouse:
         plans = plan_months(MONTH_STEPS, self.state)
         self.execute(plans)
         state = self.state
-        if state.periods:
+        if state.last_loaded_day:
             later = plan_as_of(steps, state, [as_of or state.periods[-1]])
             self.execute(later)
             plans += later

@@ -104,6 +104,6 @@ class Section:
         return find_terms(texts)
 
 
-def empty_section(id: str, title: str, question: str, sentence: str) -> Section:  # noqa: A002
+def empty_section(id: str, title: str, question: str, sentence: str) -> Section:
     """A section that has nothing to show and says why."""
     return Section(id, title, question, [Note([sentence])])

@@ -5,6 +5,7 @@ Belongs here: making the script and keeping it. Does not belong here: charts.
 
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
@@ -44,6 +45,4 @@ def start_bundle(cache_dir: Path | None) -> Future[str]:
 
 
 def _file_name() -> str:
-    import vl_convert  # noqa: PLC0415 - loads a JavaScript engine
-
-    return f"vega-{vl_convert.__version__}-{len(_SNIPPET)}.js"
+    return f"vega-{version('vl-convert-python')}.js"

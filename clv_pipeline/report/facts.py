@@ -137,6 +137,11 @@ class ReportData:
         return None if periods.is_empty() else str(periods["period"].min())
 
 
+def add_up(frame: pl.DataFrame, name: str) -> float:
+    """The sum of a column of numbers."""
+    return float(frame[name].sum())
+
+
 def shift_month(period: str, months: int) -> str:
     """`period` ('YYYY-MM') moved by whole months."""
     index = int(period[:4]) * 12 + int(period[5:7]) - 1 + months

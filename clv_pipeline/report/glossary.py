@@ -39,33 +39,38 @@ DEFINITIONS: dict[str, str] = {
     "PSI": "Population stability index: how different two distributions are; below 0.1 hardly, above 0.25 clearly.",
     "KS": "Kolmogorov-Smirnov statistic: the largest gap between two cumulative distributions, from 0 to 1.",
     "RFM": "A description of customers by recency, frequency and monetary value of their purchases.",
-    "quarantine": "Delivered lines that cannot be used as they are; set aside with a reason, in no figure of the report.",
+    "quarantine": "Delivered lines that cannot be used as they are: set aside with a reason, in no figure here.",
     "line": "One row of a delivery: usually a product in an order.",
-    "interval": "The range that holds the value with 95% probability, as far as the model is right.",
+    "likely range": "What the customer will really bring lies in it with 80% probability, if the model is right.",
 }
 
 _TERMS = sorted(DEFINITIONS, key=len, reverse=True)
-_PATTERN = re.compile(r"(?<![\w/&;])(" + "|".join(map(re.escape, _TERMS)) + r")(?![\w/])")
+_PATTERN = re.compile(
+    r"(?<![\w/&;-])(" + "|".join(f"[{t[0]}{t[0].upper()}]" + re.escape(t[1:]) for t in _TERMS) + r")(?![\w/])"
+)
+_BY_SPELLING = {spelling: term for term in _TERMS for spelling in (term, term[0].upper() + term[1:])}
 
 
 def define(text: str, seen: set[str] | None = None) -> Markup:
     """`text` escaped, with defined terms as abbreviations that show their definition.
 
-    Each term once: those in `seen` are left as they are, and `seen` grows by those annotated here.
+    A minus sign stays on the line of its number. Each term is annotated once: those in `seen` are left as they are,
+    and `seen` grows by those annotated here.
     """
     seen = set() if seen is None else seen
 
     def annotate(match: re.Match[str]) -> str:
-        term = match.group(1)
+        text = match.group(1)
+        term = _BY_SPELLING[text]
         if term in seen:
-            return term
+            return text
         seen.add(term)
-        return f'<abbr title="{escape(DEFINITIONS[term])}">{term}</abbr>'
+        return f'<abbr title="{escape(DEFINITIONS[term])}">{text}</abbr>'
 
-    return Markup(_PATTERN.sub(annotate, str(escape(text))))
+    return Markup(_PATTERN.sub(annotate, str(escape(text)).replace("−", "−\u2060")))
 
 
 def find_terms(texts: list[str]) -> list[tuple[str, str]]:
     """The defined terms in `texts` with their definitions, in alphabetical order."""
-    found = {match for text in texts for match in _PATTERN.findall(text)}
+    found = {_BY_SPELLING[match] for text in texts for match in _PATTERN.findall(text)}
     return sorted(((term, DEFINITIONS[term]) for term in found), key=lambda pair: pair[0].lower())

@@ -95,11 +95,12 @@ def change_words(value: float | None) -> str:
 
 
 def money(value: object, currency: str) -> str:
-    """Money in a sentence or card, three significant digits: '$35.17', '$912k', '−€1.23M', 'CHF 12.00'."""
+    """Money in a sentence or card, about four significant digits: '$35.17', '$912k', '−€1.23M', 'CHF 3,700'."""
     if not is_number(value):
         return MISSING
     number = float(value)
-    text = short(abs(number)) if abs(number) >= 999.5 else f"{abs(number):.{2 if abs(number) < 100 else 0}f}"
+    size = abs(number)
+    text = short(size) if size >= 9999.5 else f"{size:,.{2 if 0 < size < 99.995 else 0}f}"
     return signed(symbol(currency) + text, number)
 
 
@@ -143,6 +144,11 @@ def as_shares(values: Sequence[object]) -> list[str]:
     return [plain(100 * float(v), 1) + "%" if is_number(v) else MISSING for v in values]
 
 
+def as_percents(values: Sequence[object]) -> list[str]:
+    """Labels of ratios in whole percent, for places without room."""
+    return [plain(100 * v, 0) + "%" if is_number(v) else MISSING for v in values]
+
+
 def as_money(currency: str) -> Formatter:
     """Cells of money: cents while the largest is below 1,000, whole units above, short from ten million on."""
 
@@ -152,19 +158,33 @@ def as_money(currency: str) -> Formatter:
         if largest >= 1e7:
             return [signed(sign + short(abs(v)), v) if is_number(v) else MISSING for v in values]
         decimals = 2 if largest < 1000 else 0
-        return [signed(f"{sign}{abs(v):,.{decimals}f}", v) if is_number(v) else MISSING for v in values]
+        return [_fixed(v, decimals, sign) for v in values]
 
     return cells
 
 
 def as_decimals(decimals: int) -> Formatter:
     """Cells with a fixed number of decimals."""
-    return lambda values: [plain(v, decimals) if is_number(v) else MISSING for v in values]
+    return lambda values: [_fixed(v, decimals) for v in values]
+
+
+def as_probabilities(values: Sequence[object]) -> list[str]:
+    """Cells of probabilities, two decimals; only a 0 or 1 is written as one."""
+    return [">0.99" if is_number(v) and 0.995 <= v < 1 else _fixed(v, 2) for v in values]
 
 
 def as_significant(values: Sequence[object]) -> list[str]:
     """Cells of numbers of very different size, four significant digits each."""
     return [significant(v, 4) if is_number(v) else MISSING for v in values]
+
+
+def _fixed(value: object, decimals: int, sign: str = "") -> str:
+    if not is_number(value):
+        return MISSING
+    least = 10**-decimals
+    if decimals and 0 < value < least / 2:
+        return f"<{sign}{least:.{decimals}f}"
+    return signed(f"{sign}{abs(value):,.{decimals}f}", value)
 
 
 def _sizes(values: Iterable[object]) -> list[float]:

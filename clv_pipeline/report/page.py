@@ -19,9 +19,7 @@ from clv_pipeline.report.glossary import DEFINITIONS, define
 from clv_pipeline.report.numbers import day, month
 
 
-def build_report(
-    tables: Mapping[str, pl.DataFrame], facts: ReportFacts, *, cache_dir: Path | None = None
-) -> str:
+def build_report(tables: Mapping[str, pl.DataFrame], facts: ReportFacts, *, cache_dir: Path | None = None) -> str:
     """The report on `tables` ('schema.table' names, one as-of month) as one HTML text.
 
     A table that is missing or empty makes its section say so. `cache_dir` keeps the chart library's script from one
@@ -45,7 +43,7 @@ def build_report(
             definitions=sorted(DEFINITIONS.items(), key=lambda pair: pair[0].lower()),
             charts=embed_json(charts),
             theme=embed_json(THEME),
-            bundle=Markup(bundle.result()) if charts else None,  # noqa: S704 - the library's own script
+            bundle=Markup(bundle.result()) if charts else None,
         )
     )
 
@@ -53,7 +51,7 @@ def build_report(
 def embed_json(value: object) -> Markup:
     """`value` as JSON that is safe inside a script element: no text in it can end the element."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=str)
-    return Markup(text.replace("<", "\\u003c").replace("\u2028", "\\u2028"))  # noqa: S704
+    return Markup(text.replace("<", "\\u003c").replace("\u2028", "\\u2028"))
 
 
 @cache

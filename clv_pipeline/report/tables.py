@@ -49,7 +49,7 @@ class Table:
 
 
 def build_table(
-    id: str,  # noqa: A002
+    id: str,
     title: str,
     frame: pl.DataFrame,
     columns: Sequence[Column],

@@ -67,14 +67,17 @@ def build_landing(settings: Settings, owner: str) -> dg.AssetsDefinition:
 
 def publish_undated(lake: Lake, settings: Settings) -> None:
     """Publishes the rejected rows that no month can be told for."""
+    table = "transactions.quarantine"
     state = State(lake, settings)
-    if UNDATED not in state.fingerprints:
-        return
+    inputs = TRANSACTIONS.code_version(settings) + state.fingerprints.get(UNDATED, "")
     with lake.hold("transactions.undated"), lake.connect() as con:
+        before = lake.read_stamp(table, UNDATED)
+        if before and before.inputs == inputs:
+            return
         step = Step(con, lake, settings, state, UNDATED)
         judge_lines(step)
-        staged = lake.stage(con, "transactions.quarantine", UNDATED, bind(load_sql("1_transactions/quarantine")))
-        lake.publish(con, staged, inputs=state.fingerprints[UNDATED], code="", facts={"fates": _count_fates(step)})
+        staged = lake.stage(con, table, UNDATED, load_sql("1_transactions/quarantine"))
+        lake.publish(con, staged, inputs=inputs, code="", facts={"fates": _count_fates(step)})
 
 
 def judge_lines(step: Step) -> None:

@@ -129,27 +129,27 @@ def test_cohorts_by_age_with_their_gaps(marts: Marts) -> None:
     Lens3CohortAge.validate(ages, lazy=True)
     columns = ("cohort", "age", "calendar_period", "cohort_size", "active", "orders", "spend", "profit")
     assert ages.select(columns).rows() == [
-        # known_before; the refunds of March are those of only_returns
+        # of known_before; the refund of March is that of only_returns
         ("before 1997-01", 0, "1997-01", None, 1, 1, D(100), D(30)),
         ("before 1997-01", 1, "1997-02", None, 0, 0, D(0), D(0)),
         ("before 1997-01", 2, "1997-03", None, 0, 0, D(-8), D("-2.40")),
         ("before 1997-01", 3, "1997-04", None, 0, 0, D(0), D(0)),
         ("before 1997-01", 4, "1997-05", None, 0, 0, D(0), D(0)),
         ("before 1997-01", 5, "1997-06", None, 1, 1, D(50), D(15)),
-        # once, two_a_day, steady, gap, known_cost, loss_maker
+        # of once, two_a_day, steady, gap, known_cost and loss_maker
         ("1997-01", 0, "1997-01", 6, 6, 7, D("130.05"), D("1.02")),
         ("1997-01", 1, "1997-02", 6, 2, 2, D(20), D(6)),
         ("1997-01", 2, "1997-03", 6, 1, 1, D(10), D(3)),
         ("1997-01", 3, "1997-04", 6, 2, 2, D(70), D(18)),
         ("1997-01", 4, "1997-05", 6, 0, 0, D(0), D(0)),
         ("1997-01", 5, "1997-06", 6, 3, 3, D(60), D(-5)),
-        # part_return, unknown_return, gift
+        # of part_return, unknown_return and gift
         ("1997-02", 0, "1997-02", 3, 2, 2, D(60), D(18)),
         ("1997-02", 1, "1997-03", 3, 0, 0, D(0), D(0)),
         ("1997-02", 2, "1997-04", 3, 1, 1, D(0), D(0)),
         ("1997-02", 3, "1997-05", 3, 0, 0, D(0), D(0)),
         ("1997-02", 4, "1997-06", 3, 1, 1, D(10), D(3)),
-        # full_return, late_return, repeated_line
+        # of full_return, late_return and repeated_line
         ("1997-03", 0, "1997-03", 3, 3, 3, D(90), D(27)),
         ("1997-03", 1, "1997-04", 3, 0, 0, D(-20), D(-6)),
         ("1997-03", 2, "1997-05", 3, 0, 0, D(0), D(0)),
@@ -220,7 +220,7 @@ def test_the_contract_names_a_broken_identity(marts: Marts) -> None:
         Lens3CohortAge.validate(ages.with_columns(aov=pl.col("aov") + 1), lazy=True)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(lines=random_lines())
 def test_lenses_of_random_lines_add_up(lines: pl.DataFrame) -> None:
     with build_marts(lines) as marts:
@@ -268,6 +268,6 @@ def _assert_cohorts_add_up(now: AsOf, marts: Marts) -> None:
         """
     )
     totals = calendar.group_by("calendar_period").agg(pl.col("orders", "spend", "profit", "active").sum())
-    with_rows = totals.join(pl.DataFrame({"calendar_period": [row[0] for row in expected]}), on="calendar_period")
-    assert with_rows.sort("calendar_period").rows() == expected
-    assert totals["spend"].sum() == sum(row[2] for row in expected)
+    found = {row[0]: row[1:] for row in totals.rows()}
+    assert {row[0]: found.pop(row[0]) for row in expected} == {row[0]: row[1:] for row in expected}
+    assert all(not any(zeros) for zeros in found.values())

@@ -1,5 +1,5 @@
--- Offending rows: the month's customer rows do not sum to its lines with a customer, or to its orders plus what belongs
--- to no order.
+-- Offending rows: the month's customer rows do not sum to its lines with a customer, or to its orders plus
+-- what belongs to no order.
 WITH totals AS (
     SELECT
         (SELECT COALESCE(SUM(line_total), 0) FROM transactions.lines WHERE customer_id IS NOT NULL) AS lines_spend,

@@ -1,4 +1,5 @@
--- Offending rows: the company's month differs from its lines, or from its customers plus what has no customer.
+-- Offending rows: the company's month differs from its lines, or from its customers plus what has no
+-- customer.
 WITH totals AS (
     SELECT
         p.lines, p.spend, p.orders, p.profit, p.spend_without_customer,

@@ -1,5 +1,6 @@
--- One row per customer and month: the sums of the customer's orders in the month $period, and of the returns that
--- belong to no order. A customer with only such returns has a row with orders = 0 and no first or last order.
+-- One row per customer and month: the sums of the customer's orders in the month $period, and of the returns
+-- that belong to no order. A customer with only such returns has a row with orders = 0 and no first or last
+-- order.
 --
 -- returned is what belongs to no order, and part of spend: spend of the orders + returned = spend.
 -- first_day_spend is the spend of the orders on the customer's first order day of the month.

@@ -1,8 +1,9 @@
--- One row per customer with at least one order: when acquired, and in which cohort of $cohort_months (1, 3 or 12).
+-- One row per customer with at least one order: when acquired, and in which cohort of $cohort_months (1, 3 or
+-- 12).
 --
--- Acquired on the customer file's date, else on the first order. A date after the first order is not believed: who
--- has ordered is a customer, and an as-of month must not know of later dates.
--- Those acquired before $data_start form one cohort, 'before 1997-01', without a start.
+-- Acquired on the customer file's date, else on the first order. A date after the first order is not
+-- believed: who has ordered is a customer, and an as-of month must not know of later dates. Those acquired
+-- before $data_start form one cohort, 'before 1997-01', without a start.
 WITH ordered AS (
     SELECT
         customer_id,

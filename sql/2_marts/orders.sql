@@ -1,9 +1,9 @@
 -- One row per order: (period, order_id, customer_id), from the lines of the month $period.
 --
--- Return lines reduce the order they name when it has a purchase line in the same month. A return of an order that is
--- unknown in the month, and an order whose returns reach its purchases, is no order: customer_periods keeps the amount.
--- An order of zero spend without a return line is an order.
--- Profit is the line's total less its cost where the cost is known, else $margin of it, half up, line by line.
+-- Return lines reduce the order they name when it has a purchase line in the same month. A return of an order
+-- that is unknown in the month, and an order whose returns reach its purchases, is no order: customer_periods
+-- keeps the amount. An order of zero spend without a return line is an order. Profit is the line's total less
+-- its cost where the cost is known, else $margin of it, half up, line by line.
 WITH products AS (
     -- Grouping by product first makes the distinct count a plain count: the distinct count was most of the cost.
     SELECT

@@ -1,7 +1,7 @@
 -- One row per customer with at least one order up to $as_of: recency, frequency and value, scores and segment.
 --
--- Purchases of one day are one occasion. frequency counts the repeat occasions; recency and "T" are weeks from the first
--- purchase day to the last one and to $as_of_end; monetary_value is the mean spend of the repeat occasions.
+-- Purchases of one day are one occasion. frequency counts the repeat occasions; recency and "T" are weeks from the
+-- first purchase day to the last one and to $as_of_end; monetary_value is the mean spend of the repeat occasions.
 -- Scores run from 1 to 5 (best), by rank: 1 + floor(5 (rank - 1) / N). Equal values share a rank, so also the score.
 --
 -- Segments, by r_score (across) and f_score (down), every cell once:

@@ -3,7 +3,9 @@
 -- Active customers by profit, largest first, ties by customer_id: decile = floor(10 (rank - 1) / N) + 1.
 -- With fewer than ten customers some deciles are empty and have no row.
 WITH as_of_month AS (
-    SELECT CAST(SUBSTR($as_of, 1, 4) AS BIGINT) * 12 + CAST(SUBSTR($as_of, 6, 2) AS BIGINT) - $window_months AS first_month
+    SELECT
+        CAST(SUBSTR($as_of, 1, 4) AS BIGINT) * 12
+        + CAST(SUBSTR($as_of, 6, 2) AS BIGINT) - $window_months AS first_month
 ),
 
 bounds AS (

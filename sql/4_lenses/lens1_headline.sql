@@ -1,9 +1,13 @@
--- One row: the active customers of the window of $window_months months that ends at $as_of, and their averages.
+-- One row: the active customers of the window of $window_months months that ends at $as_of, and their
+-- averages.
 --
--- Active is who ordered in the window. spend + returned_by_inactive is all spend of customers in the window: the second is
--- of customers who only returned. window_complete: the data reaches from the first day of the window to the last.
+-- Active is who ordered in the window. spend + returned_by_inactive is all spend of customers in the window:
+-- the second is of customers who only returned. window_complete: the data reaches from the first day of the
+-- window to the last.
 WITH as_of_month AS (
-    SELECT CAST(SUBSTR($as_of, 1, 4) AS BIGINT) * 12 + CAST(SUBSTR($as_of, 6, 2) AS BIGINT) - $window_months AS first_month
+    SELECT
+        CAST(SUBSTR($as_of, 1, 4) AS BIGINT) * 12
+        + CAST(SUBSTR($as_of, 6, 2) AS BIGINT) - $window_months AS first_month
 ),
 
 bounds AS (

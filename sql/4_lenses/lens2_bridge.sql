@@ -1,4 +1,5 @@
--- One row per step, always six: how the profit of window 1 became that of window 2 (windows and groups as in lens2_groups).
+-- One row per step, always six: how the profit of window 1 became that of window 2 (windows and groups as in
+-- lens2_groups).
 --
 -- Steps 2 to 5 are signed changes: window_1 + the changes = window_2, to the cent.
 WITH as_of_month AS (

@@ -1,8 +1,10 @@
--- One row per group of customers, always four: who was active in which of two adjacent windows of $window_months months.
+-- One row per group of customers, always four: who was active in which of two adjacent windows of
+-- $window_months months.
 --
--- Window 2 ends at $as_of, window 1 just before window 2. first_only: active in window 1 only. both. new: active in window 2 and never
--- before it. returning: active in window 2, not in window 1, active before that. A customer counts in a window only if
--- active in it, so the groups add up to lens1_headline of either window.
+-- Window 2 ends at $as_of, window 1 just before window 2. first_only: active in window 1 only. both. new:
+-- active in window 2 and never before it. returning: active in window 2, not in window 1, active before that.
+-- A customer counts in a window only if active in it, so the groups add up to lens1_headline of either
+-- window.
 WITH as_of_month AS (
     SELECT CAST(SUBSTR($as_of, 1, 4) AS BIGINT) * 12 + CAST(SUBSTR($as_of, 6, 2) AS BIGINT) AS after_month
 ),

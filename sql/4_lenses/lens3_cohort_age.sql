@@ -1,11 +1,12 @@
--- One row per cohort and age (in periods of $cohort_months months), from acquisition to the period of $as_of, gaps as zeros.
+-- One row per cohort and age (in periods of $cohort_months months), from acquisition to the period of $as_of,
+-- gaps as zeros.
 --
--- cohort_size x pct_active x aof x aov = spend wherever somebody was active. spend and profit hold the returns of
--- customers who did not order in the period, so that cumulative profit is right: all cohorts of a calendar period add up to
--- the spend and profit of marts.customer_periods.
--- The cohort 'before <data start>' has no known size, hence no pct_active and nothing per acquired customer; its age counts
--- from the data start. It also takes returns dated before their customer's cohort starts, or of customers without
--- an order: what they undo was bought before the data starts.
+-- cohort_size x pct_active x aof x aov = spend wherever somebody was active. spend and profit hold the
+-- returns of customers who did not order in the period, so that cumulative profit is right: all cohorts of a
+-- calendar period add up to the spend and profit of marts.customer_periods. The cohort 'before <data start>'
+-- has no known size, hence no pct_active and nothing per acquired customer; its age counts from the data
+-- start. It also takes returns dated before their customer's cohort starts, or of customers without an order:
+-- what they undo was bought before the data starts.
 WITH as_of_month AS (
     SELECT CAST(SUBSTR($as_of, 1, 4) AS BIGINT) * 12 + CAST(SUBSTR($as_of, 6, 2) AS BIGINT) - 1 AS month
 ),

@@ -1,4 +1,5 @@
--- One row per cohort and calendar period (both of $cohort_months months): the C3 picture, from acquisition to $as_of, gaps as zeros.
+-- One row per cohort and calendar period (both of $cohort_months months): the C3 picture, from acquisition to
+-- $as_of, gaps as zeros.
 --
 -- Shares are of all cohorts of the calendar period, whose spend and profit add up to marts.customer_periods.
 -- Cohort 'before <data start>' as in lens3_cohort_age.

@@ -88,12 +88,10 @@ def describe_customers(rows: pl.DataFrame, model: str, *, flat: bool) -> list[st
     repeaters = rows.filter(pl.col("frequency") > 0).height
     notes: list[str] = []
     if repeaters == 0:
-        notes.append(
-            f"None of the {rows.height:,} customers has a repeat purchase yet: the purchase forecast rests on the priors."
-        )
+        notes.append("No customer has a repeat purchase yet: the purchase forecast rests on the priors.")
     elif repeaters < _FEW_REPEATERS:
         rests = "is uncertain" if flat else "leans on the priors"
-        notes.append(f"Only {repeaters:,} of {rows.height:,} customers have a repeat purchase: the forecast {rests}.")
+        notes.append(f"Customers with a repeat purchase: {repeaters:,} of {rows.height:,}; the forecast {rests}.")
     if model == "bg_nbd":
         notes.append("In the BG/NBD a customer without a repeat purchase has P(alive) = 1 by construction.")
     return notes

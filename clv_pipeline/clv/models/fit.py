@@ -138,7 +138,7 @@ def _fit_spend(
 ) -> tuple[list[tuple[str, str, float, float | None, float | None, float | None]], pl.DataFrame, list[str]]:
     repeaters = rows.filter((pl.col("frequency") > 0) & (pl.col("monetary_value") > 0))
     if repeaters.height < _FEWEST_REPEATERS_FOR_SPEND:
-        reason = f"only {repeaters.height} customers have a repeat purchase with positive spend"
+        reason = f"customers with a repeat purchase of positive spend: {repeaters.height}, at least 3 are needed"
         return _take_mean_spend(rows, reason)
     data = _count_rows(repeaters, ["frequency", "monetary_value"])
     frequency, monetary_value, counts = data
@@ -172,7 +172,11 @@ def _estimate(
     logs = mode.theta + np.log([unit if name in _WITH_UNIT else 1.0 for name in PARAMETERS[model]])
     sds = np.sqrt(np.diag(mode.covariance))
     rows = [
-        (model, name, *(float(v) for v in (np.exp(log), np.exp(log) * sd, *np.exp(log + _NORMAL_95 * np.array([-sd, sd])))))
+        (
+            model,
+            name,
+            *(float(v) for v in (np.exp(log), np.exp(log) * sd, *np.exp(log + _NORMAL_95 * np.array([-sd, sd])))),
+        )
         for name, log, sd in zip(PARAMETERS[model], logs, sds, strict=True)
     ]
     log_likelihood = float(compile_posterior(model, priors)(logs, *data)[1])
@@ -192,8 +196,10 @@ def _search(model: str, priors: Priors, data: tuple[Vector, ...]) -> Mode:
         starts = [thinned.theta, *starts] if thinned is not None else starts
     mode = find_mode(_bind(model, priors, data), starts, near=near)
     if mode is None:
-        way_out = "use models.priors = 'default'" if priors is None else "choose narrower models.priors"
-        raise ModelError(f"{model} has no finite best estimate on these {int(data[-1].sum()):,} customers: {way_out}")
+        way_out = (
+            "use models.priors = 'default'" if priors is None else "choose models.priors without bounds, or 'default'"
+        )
+        raise ModelError(f"{model} has no finite best estimate for these {int(data[-1].sum()):,} customers: {way_out}")
     return mode
 
 

@@ -85,6 +85,7 @@ def _log_prior(setting: str, prior: Prior, value: Any) -> Any:
     try:
         with pm.Model():
             variable = LibraryPrior(name, **dict(arguments)).create_variable("parameter")
+        pm.logp(variable, 1.0).eval(mode="FAST_COMPILE")  # Refuses arguments out of range.
         return pm.logp(variable, value)
     except (UnsupportedDistributionError, ValueError, TypeError, NotImplementedError) as error:
         given = ", ".join(f"{key} = {number:g}" for key, number in arguments)

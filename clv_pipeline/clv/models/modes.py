@@ -46,6 +46,11 @@ def find_mode(objective: Objective, starts: Sequence[Vector], *, near: bool = Fa
     Quasi-Newton, then Newton until the step is below rounding, so that the result does not depend on the units of the
     data or on the path. `near` skips the first: the starts are already close.
     """
+    with np.errstate(all="ignore"):  # What overflows on the way is either left again or refused at the end.
+        return _find_mode(objective, starts, near=near)
+
+
+def _find_mode(objective: Objective, starts: Sequence[Vector], *, near: bool) -> Mode | None:
     for start in starts:
         if near and (mode := _polish(objective, start)) is not None:
             return mode
@@ -109,7 +114,7 @@ def _polish(objective: Objective, theta: Vector) -> Mode | None:
         gradient = compute_gradient(objective, theta)
         step = cho_solve(factor, gradient)
         previous, gain = gain, float(gradient @ step) / 2
-        if not np.isfinite(gain):
+        if not np.isfinite(gain) or not np.isfinite(objective.value(theta)):
             return None
         if gain < _POLISHED or (gain < _CONVERGED and gain >= previous):
             return Mode(theta, cho_solve(factor, np.eye(len(theta))))

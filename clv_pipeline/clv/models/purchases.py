@@ -93,9 +93,7 @@ def purchase_probabilities(
     x, T, t = (np.atleast_1d(values) for values in _as_floats(frequency, T, horizon))
     shape, scale = parameters["r"] + x, parameters["alpha"] + T
     if model != "pareto_nbd":
-        return _beta_geometric_probabilities(
-            shape, scale, parameters["a"], _posterior_b(model, parameters, x), t, most
-        )
+        return _beta_geometric_probabilities(shape, scale, parameters["a"], _posterior_b(model, parameters, x), t, most)
     s, rate = parameters["s"], parameters["beta"] + T
     survives = np.exp(-s * np.log1p(t / rate))
     probabilities = survives[:, None] * _nbd_probabilities(shape, scale, t, most)
@@ -142,7 +140,8 @@ def _pareto_p_alive(parameters: Mapping[str, float], x: Vector, t_x: Vector, T: 
 
 def _expect_beta_geometric(shape: Vector, scale: Vector, a: float, b: Vector, t: Vector) -> Vector:
     if abs(a - 1) < _SINGULAR:
-        sides = [_expect_beta_geometric(shape, scale, 1 + side, b, t) for side in (-_SINGULAR, _SINGULAR)]
+        aside = 2 * _SINGULAR
+        sides = [_expect_beta_geometric(shape, scale, 1 + side, b, t) for side in (-aside, aside)]
         return (sides[0] + sides[1]) / 2
     total = a + b - 1
     total = np.where(np.abs(total) < _SINGULAR**2, _SINGULAR**2, total)

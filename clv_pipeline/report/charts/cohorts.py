@@ -7,7 +7,6 @@ import polars as pl
 
 from clv_pipeline.report.blocks import Spec
 from clv_pipeline.report.charts.theme import (
-    INK,
     RULE,
     cohort_color,
     count_axis,
@@ -47,20 +46,19 @@ def draw_heat_map(grid: pl.DataFrame, age_title: str) -> Spec:
             state="State",
         ),
     )
-    largest = frame["later"].max() or 1.0
+    largest = max(frame["later"].drop_nulls().to_list(), default=0.0) or 1.0
     scale = alt.Scale(domain=[0, largest], range=["#eaf3f9", "#5fa8d3", "#0072b2", "#003a5c"])
-    cells = base.mark_rect(stroke="white", strokeWidth=1).encode(
-        color=alt.condition(
-            "isValid(datum.later)",
-            alt.Color("later:Q", scale=scale, legend=None),
-            alt.value(RULE),
-        )
+    ground = base.mark_rect(stroke="white", strokeWidth=1, color=RULE)
+    cells = (
+        base.transform_filter("isValid(datum.later)")
+        .mark_rect(stroke="white", strokeWidth=1)
+        .encode(color=alt.Color("later:Q", scale=scale, legend=None))
     )
     text = base.mark_text(fontSize=alt.ExprRef(f"width / {ages} < 21 ? 0 : 11")).encode(
         text="cell:N",
-        color=alt.condition(f"datum.later > {0.42 * float(largest)}", alt.value("white"), alt.value(INK)),  # pyright: ignore[reportArgumentType]
+        color=alt.condition(f"datum.later > {0.58 * float(largest)}", alt.value("white"), alt.value("black")),  # pyright: ignore[reportArgumentType]
     )
-    return to_spec(cells + text, max(60, 26 * frame["cohort"].n_unique() + 30))
+    return to_spec(ground + cells + text, max(60, 26 * frame["cohort"].n_unique() + 30))
 
 
 def draw_age_lines(grid: pl.DataFrame, measure: str, title: str, currency: str | None, age_title: str) -> Spec:
@@ -68,18 +66,14 @@ def draw_age_lines(grid: pl.DataFrame, measure: str, title: str, currency: str |
     cells: Formatter = as_money(currency) if currency else _two_decimals
     frame = grid.drop_nulls(measure)
     frame = with_text(frame, "value_text", cells(frame[measure].to_list()))
-    frame = frame.with_columns(
-        state=pl.when("complete").then(pl.lit("complete")).otherwise(pl.lit("incomplete"))
-    )
+    frame = frame.with_columns(state=pl.when("complete").then(pl.lit("complete")).otherwise(pl.lit("incomplete")))
     cohorts = frame["cohort"].unique().sort().to_list()
     axis = money_axis(title, currency) if currency else count_axis(title)
     base = alt.Chart(to_data(frame, ["cohort", "age", "calendar_period", measure, "value_text", "state"])).encode(
         x=alt.X("age:O", axis=alt.Axis(title=age_title)),
         y=alt.Y(f"{measure}:Q", axis=axis),
         color=cohort_color(cohorts, "Cohort"),
-        tooltip=tooltips(
-            cohort="Cohort", age="Age", calendar_period="Period", value_text=title, state="State"
-        ),
+        tooltip=tooltips(cohort="Cohort", age="Age", calendar_period="Period", value_text=title, state="State"),
     )
     whole = base.transform_filter("datum.state == 'complete'")
     points = base.mark_point(
@@ -107,9 +101,7 @@ def draw_stack(grid: pl.DataFrame, measure: str, title: str, currency: str | Non
             color=cohort_color(cohorts, "Cohort"),
             order="rank:Q",
             opacity=alt.condition("datum.state == 'complete'", alt.value(1), alt.value(0.55)),
-            tooltip=tooltips(
-                cohort="Cohort", calendar_period="Period", value_text=title, state="State"
-            ),
+            tooltip=tooltips(cohort="Cohort", calendar_period="Period", value_text=title, state="State"),
         )
     )
     return to_spec(chart, 260)

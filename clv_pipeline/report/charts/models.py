@@ -67,9 +67,7 @@ def draw_score_deciles(deciles: pl.DataFrame, currency: str) -> Spec:
 
 def draw_drift(checks: pl.DataFrame) -> Spec:
     """Each check's statistic as a multiple of its threshold; beyond 1 it has drifted."""
-    frame = checks.with_columns(ratio=pl.col("statistic") / pl.col("threshold")).filter(
-        pl.col("ratio").is_finite()
-    )
+    frame = checks.with_columns(ratio=pl.col("statistic") / pl.col("threshold")).filter(pl.col("ratio").is_finite())
     frame = with_text(frame, "statistic_text", as_significant(frame["statistic"].to_list()))
     frame = with_text(frame, "threshold_text", as_significant(frame["threshold"].to_list()))
     frame = frame.with_columns(state=pl.when("drifted").then(pl.lit("drifted")).otherwise(pl.lit("steady")))
@@ -78,16 +76,14 @@ def draw_drift(checks: pl.DataFrame) -> Spec:
         alt.Chart()
         .mark_bar(cornerRadiusEnd=2)
         .encode(
-            x=alt.X("ratio:Q", axis=alt.Axis(title="Statistic as a multiple of its threshold", tickCount=5)),
+            x=alt.X("ratio:Q", axis=alt.Axis(title="Multiple of the threshold", tickCount=5)),
             y=alt.Y("name:N", sort=None, axis=alt.Axis(title=None, labelLimit=190, labelColor=MUTED)),
             color=alt.Color(
                 "state:N",
                 title=None,
                 scale=alt.Scale(domain=["steady", "drifted"], range=[LIGHT, ORANGE]),
             ),
-            tooltip=tooltips(
-                name="Check", statistic_text="Statistic", threshold_text="Threshold", state="State"
-            ),
+            tooltip=tooltips(name="Check", statistic_text="Statistic", threshold_text="Threshold", state="State"),
         )
     )
     data = to_data(frame, ["name", "ratio", "statistic_text", "threshold_text", "state"])

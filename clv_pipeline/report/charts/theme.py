@@ -17,8 +17,10 @@ from clv_pipeline.report.numbers import symbol
 BLUE, ORANGE, GREEN, GREY, LIGHT = "#0072b2", "#d55e00", "#00805c", "#6b7280", "#b9c0c9"
 INK, MUTED, RULE = "#1f2933", "#4b5563", "#e3e7eb"
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
-# Counts and money on axes: SI's G and T would puzzle a reader of money.
-_SHORT = "replace(format(datum.value, '~s'), 'G', 'B')"
+# Counts and money on axes: SI's m (milli) and G would puzzle a reader of money.
+_SIZE = "abs(datum.value)"
+_SHORT = f"({_SIZE} < 1 ? format({_SIZE}, '~g') : replace(format({_SIZE}, '~s'), 'G', 'B'))"
+_MINUS = "(datum.value < 0 ? '−' : '')"
 
 THEME: Spec = {
     "font": FONT,
@@ -35,7 +37,7 @@ THEME: Spec = {
     "axisXQuantitative": {"grid": True},
     "legend": {
         "labelColor": INK, "titleColor": MUTED, "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": 500,
-        "orient": "top", "symbolType": "square", "offset": 10, "columnPadding": 14, "labelLimit": 140,
+        "orient": "bottom", "symbolType": "square", "offset": 10, "columnPadding": 14, "labelLimit": 240,
     },
     "text": {"fontSize": 12, "color": INK},
     "bar": {"color": BLUE},
@@ -77,18 +79,18 @@ def tooltips(**labels: str) -> list[alt.Tooltip]:
 
 def count_axis(title: str, **options: Any) -> alt.Axis:
     """An axis of counts, in short."""
-    return alt.Axis(title=title, labelExpr=_SHORT, tickCount=5, **options)
+    return alt.Axis(title=title, labelExpr=f"{_MINUS} + {_SHORT}", **{"tickCount": 5, **options})
 
 
 def money_axis(title: str, currency: str, **options: Any) -> alt.Axis:
     """An axis of money, in short, with the currency and the minus sign in front."""
-    text = f"(datum.value < 0 ? '−' : '') + '{symbol(currency)}' + {_SHORT.replace('datum.value', 'abs(datum.value)')}"
-    return alt.Axis(title=title, labelExpr=text, tickCount=5, **options)
+    text = f"{_MINUS} + '{symbol(currency)}' + {_SHORT}"
+    return alt.Axis(title=title, labelExpr=text, **{"tickCount": 5, **options})
 
 
 def share_axis(title: str, **options: Any) -> alt.Axis:
     """An axis of ratios in percent."""
-    return alt.Axis(title=title, format="~%", tickCount=5, **options)
+    return alt.Axis(title=title, labelExpr="datum.value > 1 ? '' : format(datum.value, '~%')", tickCount=5, **options)
 
 
 def cohort_color(cohorts: Sequence[str], title: str) -> alt.Color:
@@ -96,5 +98,5 @@ def cohort_color(cohorts: Sequence[str], title: str) -> alt.Color:
     if len(cohorts) == 1:
         return alt.Color("cohort:N", legend=None, scale=alt.Scale(domain=list(cohorts), range=[BLUE]))
     scheme = alt.SchemeParams(name="viridis", extent=[0, 0.82])
-    legend = alt.Legend(title=title, columns=4)
+    legend = alt.Legend(title=title, columns=4 if max(map(len, cohorts)) < 9 else 3)
     return alt.Color("cohort:O", legend=legend, scale=alt.Scale(domain=list(cohorts), scheme=scheme))

@@ -21,7 +21,7 @@ from clv_pipeline.report.charts.theme import (
     tooltips,
     with_text,
 )
-from clv_pipeline.report.numbers import Formatter, as_counts, as_money, as_shares
+from clv_pipeline.report.numbers import Formatter, as_counts, as_money, as_percents, as_shares, money
 
 _BRIDGE_COLOURS = {"total": GREY, "gain": GREEN, "loss": ORANGE}
 
@@ -50,13 +50,11 @@ def draw_months(months: pl.DataFrame, measure: str, title: str, currency: str | 
 def draw_decile_shares(deciles: pl.DataFrame, measure: str, title: str, label: str) -> Spec:
     """Bars of a share by decile, each with its percentage."""
     frame = with_text(deciles, "share_text", as_shares(deciles[measure].to_list()))
-    frame = with_text(frame, "bar_text", [text.split(".")[0] + "%" for text in frame["share_text"].to_list()])
+    frame = with_text(frame, "bar_text", as_percents(deciles[measure].to_list()))
     frame = with_text(frame, "customers_text", as_counts(deciles["customers"].to_list()))
-    base = alt.Chart(
-        to_data(frame, ["decile", measure, "share_text", "bar_text", "customers_text"])
-    ).encode(
+    base = alt.Chart(to_data(frame, ["decile", measure, "share_text", "bar_text", "customers_text"])).encode(
         x=alt.X("decile:O", axis=alt.Axis(title=label)),
-        y=alt.Y(f"{measure}:Q", axis=share_axis(title)),
+        y=alt.Y(f"{measure}:Q", axis=share_axis(title), scale=alt.Scale(domainMax=_headroom(frame[measure]))),
         tooltip=tooltips(decile="Decile", share_text=title, customers_text="Customers"),
     )
     bars = base.mark_bar(cornerRadiusEnd=2)
@@ -78,7 +76,12 @@ def draw_pairs(
         tooltip=tooltips(**{category: "Group", "what": "Measure", "share_text": "Share"}),
     )
     bars = base.mark_bar(cornerRadiusEnd=2).encode(
-        color=alt.Color("what:N", sort=names, title=None, scale=alt.Scale(domain=names, range=[BLUE, ORANGE]))
+        color=alt.Color(
+            "what:N",
+            sort=names,
+            legend=alt.Legend(title=None, orient="top"),
+            scale=alt.Scale(domain=names, range=[BLUE, ORANGE]),
+        )
     )
     text = base.mark_text(align="left", dx=4).encode(text="share_text:N")
     return to_spec(bars + text, 30 + 22 * len(columns) * frame.height)
@@ -100,7 +103,8 @@ def draw_bridge(bridge: pl.DataFrame, currency: str) -> Spec:
         .otherwise(pl.lit("gain")),
     ).with_columns(edge=pl.max_horizontal("start", "end"))
     frame = with_text(frame, "profit_text", as_money(currency)(frame["profit"].to_list()))
-    columns = ["label", "start", "end", "edge", "kind", "profit_text"]
+    frame = with_text(frame, "bar_text", [money(value, currency) for value in frame["profit"].to_list()])
+    columns = ["label", "start", "end", "edge", "kind", "profit_text", "bar_text"]
     lines = alt.Axis(title=None, labelExpr="split(datum.label, '|')", labelLimit=140)
     base = alt.Chart(to_data(frame, columns)).encode(
         y=alt.Y("label:N", sort=frame["label"].to_list(), axis=lines),
@@ -108,7 +112,7 @@ def draw_bridge(bridge: pl.DataFrame, currency: str) -> Spec:
     )
     scale = alt.Scale(domainMax=_headroom(frame["edge"]))
     bars = base.mark_bar(height={"band": 0.62}).encode(
-        x=alt.X("start:Q", axis=money_axis("Profit", currency), scale=scale),
+        x=alt.X("start:Q", axis=money_axis("Profit", currency, tickCount=4), scale=scale),
         x2="end:Q",
         color=alt.Color(
             "kind:N",
@@ -116,7 +120,7 @@ def draw_bridge(bridge: pl.DataFrame, currency: str) -> Spec:
             scale=alt.Scale(domain=list(_BRIDGE_COLOURS), range=list(_BRIDGE_COLOURS.values())),
         ),
     )
-    text = base.mark_text(align="left", dx=5, color=INK).encode(x="edge:Q", text="profit_text:N")
+    text = base.mark_text(align="left", dx=5, color=INK).encode(x="edge:Q", text="bar_text:N")
     return to_spec(bars + text, 40 * frame.height)
 
 

@@ -5,7 +5,7 @@ import polars as pl
 from clv_pipeline.report import numbers as n
 from clv_pipeline.report.blocks import Block, Figure, Note, Section, empty_section
 from clv_pipeline.report.charts.windows import draw_decile_shares
-from clv_pipeline.report.facts import ReportData
+from clv_pipeline.report.facts import ReportData, add_up
 from clv_pipeline.report.sections.summary import describe_window
 from clv_pipeline.report.tables import Table, amounts, build_table, counts, decimals, label, shares
 
@@ -44,13 +44,15 @@ def describe_deciles(deciles: pl.DataFrame) -> str:
         f"{n.share(profit.head(2).sum())} and the lower half {n.share(profit.tail(5).sum())}"
     )
     low = deciles.filter(pl.col("decile") > 5)
-    orders, customers, spend = (low[name].sum() for name in ("orders", "customers", "spend"))
+    orders, customers, spend = (add_up(low, name) for name in ("orders", "customers", "spend"))
     top = deciles.row(0, named=True)
     if not orders or not customers or spend <= 0 or not top["aof"] or not top["aov"]:
         return f"{text}."
     often = n.significant(top["aof"] / (orders / customers), 2)
     more = n.significant(top["aov"] / (spend / orders), 2)
-    return f"{text}; the top 10% order {often} times as often as the lower half and spend {more} times as much an order."
+    return (
+        f"{text}; the top 10% order {often} times as often as the lower half and spend {more} times as much an order."
+    )
 
 
 def _build_deciles(data: ReportData, deciles: pl.DataFrame) -> Table:

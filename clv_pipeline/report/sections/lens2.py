@@ -35,8 +35,8 @@ def build_section(data: ReportData) -> Section:
         blocks.append(
             Note(
                 [
-                    f"Not covered by data in full: the {n.join_words(which)}. The steps below add up, but compare "
-                    "windows of unequal length."
+                    f"Not covered by data in full: the {n.join_words(which)}. The figures below add up, but they "
+                    "compare windows of unequal length."
                 ],
                 caution=True,
             )
@@ -60,8 +60,8 @@ def describe_groups(groups: pl.DataFrame) -> str:
     )
 
 
-def describe_bridge(bridge: pl.DataFrame, currency: str) -> str:
-    """From one window's profit to the next, and the largest step between them."""
+def describe_bridge(bridge: pl.DataFrame, currency: str, marks: tuple[str, str] = ("", "")) -> str:
+    """The profit of both windows, each with its mark, and the largest step between them."""
     profit = dict(zip(bridge["item"].to_list(), bridge["profit"].to_list(), strict=True))
     steps = bridge.filter(~pl.col("item").is_in(["window_1", "window_2"]))
     largest = max(steps.iter_rows(named=True), key=lambda row: abs(row["profit"]))
@@ -69,7 +69,8 @@ def describe_bridge(bridge: pl.DataFrame, currency: str) -> str:
     name = name[0].lower() + name[1:]
     sign = "+" if largest["profit"] > 0 else ""
     return (
-        f"Profit went from {n.money(profit['window_1'], currency)} to {n.money(profit['window_2'], currency)}; "
+        f"Profit {n.money(profit['window_1'], currency)} in the window before{marks[0]}, "
+        f"{n.money(profit['window_2'], currency)} in the latest{marks[1]}; "
         f"the largest step is “{name}” with {sign}{n.money(largest['profit'], currency)}."
     )
 
@@ -96,7 +97,7 @@ def _name_groups(groups: pl.DataFrame) -> pl.DataFrame:
 
 
 def _draw_groups(groups: pl.DataFrame) -> Figure:
-    series = [("share_customers", "Share of customers"), ("share_profit_2", "Share of the latest profit")]
+    series = [("share_customers", "Customers"), ("share_profit_2", "Latest profit")]
     shown = groups.with_columns(share_profit_2=pl.col("share_profit_2").fill_null(0.0))
     spec = draw_pairs(shown, "name", series, "Share", list(GROUPS.values()))
     return Figure("chart-groups", "Who bought when", describe_groups(groups), spec)
@@ -111,12 +112,16 @@ def _draw_bridge(data: ReportData) -> list[Figure]:
         is_total=pl.col("item").is_in(["window_1", "window_2"]),
         profit=pl.col("profit").fill_null(0.0),
     )
-    if not data.is_window_complete(1):
-        named = named.with_columns(label=pl.col("label").replace("Window before", "Window before|(incomplete)"))
-    if not data.is_window_complete(2):
-        named = named.with_columns(label=pl.col("label").replace("Latest window", "Latest window|(incomplete)"))
+    marks = (
+        "" if data.is_window_complete(1) else " (incomplete)",
+        "" if data.is_window_complete(2) else " (incomplete)",
+    )
+    renamed = {
+        STEPS[f"window_{w}"]: STEPS[f"window_{w}"] + mark.replace(" ", "|") for w, mark in enumerate(marks, start=1)
+    }
+    named = named.with_columns(label=pl.col("label").replace(renamed))
     money = data.facts.currency
-    sentence = describe_bridge(named, money)
+    sentence = describe_bridge(named, money, marks)
     return [Figure("chart-bridge", "The bridge of profit", sentence, draw_bridge(named, money))]
 
 
@@ -151,7 +156,9 @@ def _build_bridge(data: ReportData) -> list[Table]:
     bridge = data.table("lenses.lens2_bridge")
     if bridge.is_empty():
         return []
-    named = bridge.sort("step").with_columns(label=pl.col("item").replace_strict(STEPS).str.replace("|", " ", literal=True))
+    named = bridge.sort("step").with_columns(
+        label=pl.col("item").replace_strict(STEPS).str.replace("|", " ", literal=True)
+    )
     return [
         build_table(
             "bridge",

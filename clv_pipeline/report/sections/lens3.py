@@ -1,14 +1,18 @@
-"""Lens 3: how cohorts evolve with age: % active, orders and spend while active, profit per acquired customer."""
+"""Lenses 3 and 4: how cohorts evolve with age: % active, AOF and AOV while active, profit per acquired customer."""
 
 import polars as pl
 
 from clv_pipeline.report import numbers as n
 from clv_pipeline.report.blocks import Block, Figure, FigureGrid, Note, Section, empty_section
 from clv_pipeline.report.charts.cohorts import draw_age_lines, draw_heat_map
-from clv_pipeline.report.facts import ReportData
+from clv_pipeline.report.facts import ReportData, add_up
 from clv_pipeline.report.tables import Table, amounts, build_table, counts, decimals, label, shares
 
-_ID, _TITLE, _QUESTION = "lens3", "Lens 3: how cohorts evolve", "How does a cohort evolve as it ages?"
+_ID, _TITLE, _QUESTION = (
+    "lens3",
+    "Lenses 3 and 4: how cohorts evolve",
+    "How does a cohort evolve as it ages, and do cohorts differ?",
+)
 MAX_HEAT_COHORTS = 24
 MAX_HEAT_AGES = 36
 MAX_LINES = 6
@@ -27,11 +31,15 @@ def build_section(data: ReportData) -> Section:
         return Section(_ID, _TITLE, _QUESTION, [Note([sentence]), table])
     blocks: list[Block] = []
     if sized["age"].max() == 0:
-        blocks.append(Note([f"Every cohort is still in the {data.facts.cohort} it was acquired in: nothing to compare yet."]))
+        blocks.append(
+            Note([f"Every cohort is still in the {data.facts.cohort} it was acquired in: nothing to compare yet."])
+        )
     else:
         blocks += [_draw_activity(data, sized), FigureGrid(_draw_lines(data, sized))]
-    if not grid["complete"].all():
-        blocks.append(Note([f"Marked * or drawn hollow: a {data.facts.cohort} that had not ended by the as-of date."]))
+        if not grid["complete"].all():
+            blocks.append(
+                Note([f"Marked * or drawn hollow: a {data.facts.cohort} that had not ended by the as-of date."])
+            )
     return Section(_ID, _TITLE, _QUESTION, [*blocks, table])
 
 
@@ -51,14 +59,16 @@ def describe_activity(sized: pl.DataFrame, grain: str) -> str:
     one = later.filter(pl.col("age") == 1).sort("cohort_start")
     if one.height > 1:
         first, last = one.row(0, named=True), one.row(-1, named=True)
-        average = one["active"].sum() / one["cohort_size"].sum()
+        average = n.share(add_up(one, "active") / add_up(one, "cohort_size"))
         return (
-            f"One {grain} after acquisition, {n.share(first['pct_active'])} of the {first['cohort']} cohort were active "
-            f"and {n.share(last['pct_active'])} of the {last['cohort']} cohort; over all cohorts {n.share(average)}."
+            f"One {grain} after acquisition, {n.share(first['pct_active'])} of the {first['cohort']} cohort were "
+            f"active and {n.share(last['pct_active'])} of the {last['cohort']} cohort; over all cohorts {average}."
         )
     first, last = later.row(0, named=True), later.row(-1, named=True)
     size = n.plural(first["cohort_size"], "customer")
-    text = f"Of the {size} acquired in {first['cohort']}, {n.share(first['pct_active'])} were active at age {first['age']}"
+    text = (
+        f"Of the {size} acquired in {first['cohort']}, {n.share(first['pct_active'])} were active at age {first['age']}"
+    )
     if last["age"] == first["age"]:
         return f"{text}."
     return f"{text} and {n.share(last['pct_active'])} at age {last['age']}, in {last['calendar_period']}."
@@ -87,7 +97,9 @@ def _draw_activity(data: ReportData, sized: pl.DataFrame) -> Figure:
     shown = sized.filter(pl.col("cohort").is_in(cohorts[-MAX_HEAT_COHORTS:]), pl.col("age") <= MAX_HEAT_AGES)
     note = "Grey: age 0, the period of acquisition, in which a customer acquired by an order is active by definition."
     if shown.height < sized.height:
-        note += f" The latest {min(len(cohorts), MAX_HEAT_COHORTS)} of {len(cohorts)} cohorts up to age {MAX_HEAT_AGES}."
+        note += (
+            f" The latest {min(len(cohorts), MAX_HEAT_COHORTS)} of {len(cohorts)} cohorts up to age {MAX_HEAT_AGES}."
+        )
     grain = data.facts.cohort
     spec = draw_heat_map(shown, f"Age in {grain}s")
     return Figure("chart-activity", "% of cohort active, by age", describe_activity(sized, grain), spec, note)

@@ -3,7 +3,7 @@
 import polars as pl
 
 from clv_pipeline.report import numbers as n
-from clv_pipeline.report.blocks import Figure, FigureGrid, Section, empty_section
+from clv_pipeline.report.blocks import Figure, FigureGrid, Note, Section, empty_section
 from clv_pipeline.report.charts.cohorts import draw_stack
 from clv_pipeline.report.facts import ReportData
 from clv_pipeline.report.tables import Table, amounts, build_table, counts, label, shares
@@ -20,23 +20,31 @@ def build_section(data: ReportData) -> Section:
         return empty_section(_ID, _TITLE, _QUESTION, "There is no cohort yet.")
     cohorts = order_cohorts(grid)
     periods = sum_periods(grid)
-    shown = fold_cohorts(grid.filter(pl.col("calendar_period").is_in(periods["calendar_period"].tail(MAX_PERIODS).implode())), cohorts)
+    shown = fold_cohorts(
+        grid.filter(pl.col("calendar_period").is_in(periods["calendar_period"].tail(MAX_PERIODS).implode())), cohorts
+    )
     names = order_cohorts(shown)
     note = "" if grid["complete"].all() else f"Pale: a {data.facts.cohort} that had not ended by the as-of date."
+    tables = [_build_periods(data, periods), _build_grid(data, grid)]
     money = data.facts.currency
+    if periods.height < 2:
+        sentence = f"{periods['calendar_period'][0]} is the only period so far: nothing to compare yet."
+        return Section(_ID, _TITLE, _QUESTION, [Note([sentence]), *tables])
     active = draw_stack(shown, "active", "Active customers", None, names)
     profit = draw_stack(shown, "profit", "Profit", money, names)
     figures = [
         Figure("chart-c3-active", "Active customers by cohort", describe_newest(periods), active, note),
         Figure("chart-c3-profit", "Profit by cohort", describe_carry_over(periods, money), profit, note),
     ]
-    return Section(_ID, _TITLE, _QUESTION, [FigureGrid(figures), _build_periods(data, periods), _build_grid(data, grid)])
+    return Section(_ID, _TITLE, _QUESTION, [FigureGrid(figures), *tables])
 
 
 def order_cohorts(grid: pl.DataFrame) -> list[str]:
     """Cohort labels from old to new; those acquired before the data ('before ...') or folded ('to ...') come first."""
     labels = grid["cohort"].unique().to_list()
-    return sorted(labels, key=lambda name: (0 if name.startswith("before ") else 1 if name.startswith("to ") else 2, name))
+    return sorted(
+        labels, key=lambda name: (0 if name.startswith("before ") else 1 if name.startswith("to ") else 2, name)
+    )
 
 
 def fold_cohorts(grid: pl.DataFrame, cohorts: list[str]) -> pl.DataFrame:
@@ -95,8 +103,9 @@ def describe_carry_over(periods: pl.DataFrame, currency: str) -> str:
         return f"{row['calendar_period']} brought {n.money(row['profit'], currency)} of profit."
     row = known.row(-1, named=True)
     return (
-        f"In {row['calendar_period']}, customers acquired earlier brought {n.money(row['profit'] - row['new_profit'], currency)}"
-        f" of profit, {n.share(row['carry_over'])} of all profit of the period before (carry-over)."
+        f"In {row['calendar_period']}, customers acquired earlier brought "
+        f"{n.money(row['profit'] - row['new_profit'], currency)} of profit, "
+        f"{n.share(row['carry_over'])} of all profit of the period before (carry-over)."
     )
 
 
@@ -116,7 +125,7 @@ def _build_periods(data: ReportData, periods: pl.DataFrame) -> Table:
             amounts("spend", "Spend", money),
             amounts("profit", "Profit", money),
             amounts("new_profit", "Profit of new", money),
-            shares("carry_over", "carry-over"),
+            shares("carry_over", "Carry-over"),
         ],
         csv=periods,
         csv_name=f"lens5_calendar_{data.facts.as_of}.csv",

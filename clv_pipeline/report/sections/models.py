@@ -5,7 +5,7 @@ import polars as pl
 from clv_pipeline.report import numbers as n
 from clv_pipeline.report.blocks import Block, Figure, Note, Section, empty_section
 from clv_pipeline.report.charts.models import draw_fit
-from clv_pipeline.report.facts import ReportData
+from clv_pipeline.report.facts import ReportData, add_up
 from clv_pipeline.report.tables import Column, Table, build_table, counts, label
 
 _ID, _TITLE, _QUESTION = "models", "Models", "What do the models say about buying, and do they fit?"
@@ -15,6 +15,7 @@ MODEL_NAMES = {
     "pareto_nbd": "Pareto/NBD",
     "nbd": "NBD",
     "gamma_gamma": "Gamma-Gamma",
+    "mean_spend": "Mean spend",
 }
 METRIC_NAMES = {"mae": "MAE", "rmse": "RMSE", "log_likelihood": "Log-likelihood"}
 ALIVE_NOTE = (
@@ -56,9 +57,13 @@ def describe_models(parameters: pl.DataFrame, currency: str) -> list[str]:
     for model in parameters["model"].unique(maintain_order=True).to_list():
         own = parameters.filter(pl.col("model") == model)
         value = dict(zip(own["parameter"].to_list(), own["estimate"].to_list(), strict=True))
-        name = MODEL_NAMES.get(model, model)
+        name = MODEL_NAMES.get(model, str(model))
         if model == "gamma_gamma":
             sentences += _describe_spend(name, value, currency)
+        elif model == "mean_spend":
+            sentences.append(
+                f"{name}: every customer is expected to spend {n.money(value.get('mean'), currency)} a purchase."
+            )
         else:
             sentences += _describe_rate(name, value) + _describe_end(value)
     return sentences
@@ -66,10 +71,10 @@ def describe_models(parameters: pl.DataFrame, currency: str) -> list[str]:
 
 def describe_fit(repeat: pl.DataFrame) -> str:
     """How many customers the model puts into the wrong bar, and the one it misses most."""
-    total = repeat["actual"].sum()
+    total = add_up(repeat, "actual")
     gaps = repeat.with_columns(gap=(pl.col("expected") - pl.col("actual")).abs())
     worst = gaps.sort("gap", descending=True).row(0, named=True)
-    misplaced = gaps["gap"].sum() / 2 / total if total else 0.0
+    misplaced = add_up(gaps, "gap") / 2 / total if total else 0.0
     once = repeat.row(0, named=True)
     return (
         f"Customers with {once['purchases']} repeat purchases: {n.count(once['actual'])}, the model expects "
@@ -84,7 +89,10 @@ def _describe_rate(name: str, value: dict[str, float]) -> list[str]:
         return []
     weeks = n.significant(scale / rate)
     spread = "differ widely, most buy less often and a few far more" if rate < 1 else "are fairly alike"
-    return [f"{name}: while active, an average customer buys every {weeks} weeks; customers {spread} (r = {n.significant(rate)})."]
+    return [
+        f"{name}: while active, an average customer buys every {weeks} weeks; customers {spread} "
+        f"(r = {n.significant(rate)})."
+    ]
 
 
 def _describe_end(value: dict[str, float]) -> list[str]:
@@ -105,7 +113,9 @@ def _describe_spend(name: str, value: dict[str, float], currency: str) -> list[s
     if not p or not q or not scale or q <= 1:
         return []
     mean = n.money(p * scale / (q - 1), currency)
-    return [f"{name}: an average customer spends {mean} a purchase; one without repeat purchases is expected to spend that."]
+    return [
+        f"{name}: an average customer spends {mean} a purchase; one without repeat purchases is expected to spend that."
+    ]
 
 
 def _build_repeat(data: ReportData, repeat: pl.DataFrame) -> Table:
@@ -142,6 +152,7 @@ def _build_parameters(data: ReportData, parameters: pl.DataFrame) -> Table:
 def _build_evaluation(data: ReportData) -> Table:
     evaluation = data.table("models.evaluation").with_columns(
         pl.col("model").replace(MODEL_NAMES),
+        pl.col("split").str.replace_all("_", " ", literal=True),
         pl.col("metric").replace(METRIC_NAMES).str.replace_all("_", " ", literal=True),
     )
     return build_table(
@@ -156,5 +167,5 @@ def _build_evaluation(data: ReportData) -> Table:
         ],
         csv=data.exact("models.evaluation"),
         csv_name=f"models_evaluation_{data.facts.as_of}.csv",
-        note="“holdout” is data the model had not seen; other values of “On” are data it was fitted to.",
+        note="In sample: on the data the model was fitted to. A holdout is data it had not seen.",
     )

@@ -5,7 +5,7 @@ import polars as pl
 from clv_pipeline.report import numbers as n
 from clv_pipeline.report.blocks import Block, Figure, Note, Section, empty_section
 from clv_pipeline.report.charts.windows import draw_months
-from clv_pipeline.report.facts import ReportData
+from clv_pipeline.report.facts import ReportData, add_up
 from clv_pipeline.report.sections.summary import mark_complete
 from clv_pipeline.report.tables import Table, amounts, build_table, counts, label
 
@@ -46,14 +46,15 @@ def describe_reconciliation(reconciliation: pl.DataFrame) -> str:
 
 def describe_lines(months: pl.DataFrame) -> str:
     """Lines a month, months without any, and lines without a customer."""
-    total, unknown = months["lines"].sum(), months["lines_without_customer"].sum()
+    total, unknown = add_up(months, "lines"), add_up(months, "lines_without_customer")
     empty = months.filter(pl.col("lines") == 0).height
     text = f"{n.plural(total, 'line')} in {n.plural(months.height, 'month')}"
     text += f", {n.plural(empty, 'month')} without any" if empty else ", none of them empty"
     if not unknown:
         return f"{text}; every line has a customer."
     verb = "has" if unknown == 1 else "have"
-    return f"{text}; {n.plural(unknown, 'line')} ({n.share(unknown / total)}) {verb} no customer and count for the company only."
+    part = f"{n.plural(unknown, 'line')} ({n.share(unknown / total)})"
+    return f"{text}; {part} {verb} no customer and count for the company only."
 
 
 def _build_reconciliation(data: ReportData) -> list[Block]:
@@ -79,8 +80,8 @@ def _build_quarantine(data: ReportData) -> list[Block]:
         return [Note(["No line is in quarantine."])] if "transactions.quarantine" in data.tables else []
     quarantine = quarantine.sort("lines", descending=True)
     first = quarantine.row(0, named=True)
-    total = quarantine["lines"].sum()
-    sentence = f"{n.plural(total, 'line')} in quarantine, most often because of: {first['reason']} ({n.count(first['lines'])})."
+    total = n.plural(add_up(quarantine, "lines"), "line")
+    sentence = f"{total} in quarantine, most often because of: {first['reason']} ({n.count(first['lines'])})."
     table = build_table(
         "quarantine",
         "Quarantine by reason",
@@ -96,6 +97,8 @@ def _build_lines(data: ReportData) -> list[Block]:
     months = mark_complete(data)
     if months.is_empty():
         return []
+    if months.height < 2:
+        return [Note([describe_lines(months)]), _build_months(data, months)]
     spec = draw_months(months, "lines", "Lines", None)
     return [Figure("chart-lines", "Lines by month", describe_lines(months), spec), _build_months(data, months)]
 

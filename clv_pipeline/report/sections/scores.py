@@ -5,9 +5,9 @@ import polars as pl
 from clv_pipeline.report import numbers as n
 from clv_pipeline.report.blocks import Block, Figure, Note, Section, empty_section
 from clv_pipeline.report.charts.models import draw_score_deciles
-from clv_pipeline.report.facts import ReportData
+from clv_pipeline.report.facts import ReportData, add_up
 from clv_pipeline.report.sections.models import ALIVE_NOTE, has_certain_alive
-from clv_pipeline.report.tables import Table, amounts, build_table, counts, decimals, label, shares
+from clv_pipeline.report.tables import Column, Table, amounts, build_table, counts, decimals, label, shares
 
 _ID, _TITLE, _QUESTION = "scores", "Scores", "Which customers are expected to bring most from here on?"
 
@@ -33,17 +33,18 @@ def build_section(data: ReportData) -> Section:
 
 def describe_deciles(deciles: pl.DataFrame, currency: str) -> str:
     """The total, and the share of the highest decile and of the lower half of the customers."""
-    total = deciles["clv"].sum()
-    text = f"The {n.plural(deciles['customers'].sum(), 'scored customer')} are expected to bring {n.money(total, currency)}"
+    total, customers = add_up(deciles, "clv"), add_up(deciles, "customers")
+    verb = "is" if customers == 1 else "are"
+    text = f"The {n.plural(customers, 'scored customer')} {verb} expected to bring {n.money(total, currency)}"
     if total <= 0 or deciles.height < 10:
         return f"{text}."
-    low = deciles.filter(pl.col("decile") > 5)["clv"].sum() / total
+    low = add_up(deciles.filter(pl.col("decile") > 5), "clv") / total
     return f"{text}; decile 1 brings {n.share(deciles['clv'][0] / total)} of it, the lower half {n.share(low)}."
 
 
 def _build_deciles(data: ReportData, deciles: pl.DataFrame) -> list[Block]:
     money = data.facts.currency
-    total = deciles["clv"].sum()
+    total = add_up(deciles, "clv")
     shown = deciles.with_columns(
         per_customer=pl.when(pl.col("customers") > 0).then(pl.col("clv") / pl.col("customers")),
         share_clv=pl.col("clv") / total if total > 0 else pl.lit(None, pl.Float64),
@@ -72,15 +73,15 @@ def _build_deciles(data: ReportData, deciles: pl.DataFrame) -> list[Block]:
 
 def _build_customers(data: ReportData, name: str, title: str, frame: pl.DataFrame) -> Table:
     money = data.facts.currency
-    note = "Lower and upper: the 95% interval of CLV."
+    note = "Low and high: the likely range of what the customer will really bring; most buy nothing, so a 0 is normal."
     if has_certain_alive(data) and not frame.filter(pl.col("frequency") == 0).is_empty():
         note = f"* one-time buyer: BG/NBD gives P(alive) = 1. {note}"
-        alive = pl.Series(n.as_decimals(2)(frame["p_alive"].to_list()))
+        alive = pl.Series(n.as_probabilities(frame["p_alive"].to_list()))
         mark = pl.when(pl.col("frequency") == 0).then(pl.lit("*")).otherwise(pl.lit(""))
         frame = frame.with_columns(p_alive=alive + frame.select(mark.alias("mark"))["mark"])
-        alive_column = label("p_alive", "P(alive)")
+        alive_column = Column("p_alive", "P(alive)", n.as_text)
     else:
-        alive_column = decimals("p_alive", "P(alive)")
+        alive_column = Column("p_alive", "P(alive)", n.as_probabilities)
     return build_table(
         f"scores-{name}",
         title,
@@ -88,8 +89,8 @@ def _build_customers(data: ReportData, name: str, title: str, frame: pl.DataFram
         [
             label("customer_id", "Customer"),
             amounts("clv", "CLV", money),
-            amounts("clv_lower", "Lower", money),
-            amounts("clv_upper", "Upper", money),
+            amounts("clv_lower", "Low", money),
+            amounts("clv_upper", "High", money),
             alive_column,
             decimals("expected_purchases", "Expected purchases"),
             amounts("expected_spend", "Expected spend", money),

@@ -18,6 +18,7 @@ def build_section(data: ReportData) -> Section:
         return empty_section(_ID, _TITLE, _QUESTION, "No customer has an order yet.")
     spend = segments["spend"].sum()
     segments = segments.with_columns(
+        segment=pl.col("segment").str.slice(0, 1).str.to_uppercase() + pl.col("segment").str.slice(1),
         share_customers=pl.col("customers") / segments["customers"].sum(),
         share_spend=pl.col("spend") / spend if spend > 0 else pl.lit(None, pl.Float64),
     ).sort("spend", "segment", descending=[True, False])
@@ -38,7 +39,7 @@ def build_section(data: ReportData) -> Section:
     )
     blocks: list[Block] = [table]
     if segments.height > 1 and spend > 0:
-        series = [("share_customers", "Share of customers"), ("share_spend", "Share of spend")]
+        series = [("share_customers", "Customers"), ("share_spend", "Spend to date")]
         spec = draw_pairs(segments, "segment", series, "Share", segments["segment"].to_list())
         blocks.insert(0, Figure("chart-segments", "Customers and spend by segment", describe_segments(segments), spec))
     return Section(_ID, _TITLE, _QUESTION, blocks)

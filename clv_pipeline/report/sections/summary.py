@@ -7,7 +7,7 @@ import polars as pl
 from clv_pipeline.report import numbers as n
 from clv_pipeline.report.blocks import Block, Card, Cards, Figure, Note, Section, empty_section
 from clv_pipeline.report.charts.windows import draw_months
-from clv_pipeline.report.facts import ReportData, Totals
+from clv_pipeline.report.facts import ReportData, Totals, add_up
 from clv_pipeline.report.tables import amounts, build_table, counts, label
 
 _ID, _TITLE, _QUESTION = "summary", "Summary", "How healthy is the customer base, and can this be trusted?"
@@ -72,15 +72,15 @@ def describe_move(name: str, before: dict[str, float | None], after: dict[str, f
 def describe_gaps(data: ReportData) -> list[str]:
     """What is incomplete, so that nobody compares it by mistake."""
     facts, gaps = data.facts, []
+    since = f": data start in {n.month(data.first_month)}" if data.first_month else ""
     if facts.is_open:
         gaps.append(
             f"{n.month(facts.as_of)} is still open: data reach to {n.day(facts.as_of_end)}, and the figures of this "
             "month will grow."
         )
     elif data.window_2 is not None and not data.is_window_complete(2):
-        gaps.append(f"The latest window ({describe_window(data, 2)}) is not covered by data in full.")
+        gaps.append(f"The latest window ({describe_window(data, 2)}) is not covered by data in full{since}.")
     if data.window_1 is not None and not data.is_window_complete(1):
-        since = f": data start in {n.month(data.first_month)}" if data.first_month else ""
         gaps.append(
             f"The window before ({describe_window(data, 1)}) is not covered by data in full{since}. No change against "
             "it is stated here."
@@ -138,7 +138,7 @@ def describe_concentration(data: ReportData) -> list[str]:
         sentences.append(f"The most profitable tenth of customers brings {n.share(top)} of the profit.")
     groups = data.table("lenses.lens2_groups")
     if now is not None and now.profit > 0 and not groups.is_empty():
-        new = groups.filter(pl.col("customer_group") == "new")["profit_2"].sum()
+        new = add_up(groups.filter(pl.col("customer_group") == "new"), "profit_2")
         who = "customers acquired within the window"
         sentences.append(f"{n.share(new / now.profit)} of the profit came from {who}.")
     return sentences
@@ -156,7 +156,9 @@ def describe_trust(data: ReportData) -> str:
             parts.append(f"{kept} of the delivered lines are in these figures ({bad} in quarantine)")
     drift = data.table("drift.checks")
     if not drift.is_empty():
-        parts.append(f"{int(drift['drifted'].sum())} of {n.plural(drift.height, 'drift check')} are beyond their limit")
+        found = int(drift["drifted"].sum())
+        verb = "is" if found == 1 else "are"
+        parts.append(f"{found} of {n.plural(drift.height, 'drift check')} {verb} beyond the threshold")
     if data.table("models.parameters").is_empty():
         parts.append("no model could be fitted, so there are no scores")
     elif data.table("scores.top").is_empty():
@@ -194,6 +196,8 @@ def build_months(data: ReportData) -> list[Block]:
         note="All orders, also those without a customer.",
         folded=True,
     )
+    if months.height < 2:
+        return [Note([f"{n.month(last['period'])} is the only month with data."]), table]
     spec = draw_months(months, "profit", "Profit", facts.currency)
     return [Figure("chart-months", "Profit by month", f"{sentence}.", spec), table]
 

@@ -1,0 +1,59 @@
+"""Contracts of the model tables: parameters, evaluation, expected against actual repeat purchases.
+
+Belongs here: what one row must satisfy. Does not belong here: whether a model is good enough to publish.
+"""
+
+import math
+
+import pandera.polars as pa
+import polars as pl
+
+from clv_pipeline.clv.models import PURCHASE_MODELS, SPEND_MODELS
+from clv_pipeline.schemas import MONTH, Table, require_key, require_rows
+
+# Below infinity also refuses nan, which polars orders above everything.
+FINITE_FROM_ZERO = {"ge": 0.0, "lt": math.inf}
+
+
+class Parameters(Table):
+    """One row per as_of, version, model and parameter: the estimate with its standard deviation and 95% bounds."""
+
+    as_of: str = pa.Field(str_matches=MONTH)
+    model: str = pa.Field(isin=[*PURCHASE_MODELS, *SPEND_MODELS])
+    version: str
+    parameter: str
+    estimate: float = pa.Field(**FINITE_FROM_ZERO)
+    sd: float = pa.Field(nullable=True, **FINITE_FROM_ZERO)
+    lower: float = pa.Field(nullable=True, **FINITE_FROM_ZERO)
+    upper: float = pa.Field(nullable=True, **FINITE_FROM_ZERO)
+
+    key = require_key("as_of", "version", "model", "parameter")
+    bounds = require_rows(
+        "the estimate lies outside its bounds", pl.col("estimate").is_between(pl.col("lower"), pl.col("upper"))
+    )
+
+
+class Evaluation(Table):
+    """One row per as_of, version, model, split and metric."""
+
+    as_of: str = pa.Field(str_matches=MONTH)
+    model: str
+    version: str
+    split: str
+    metric: str
+    value: float = pa.Field(gt=-math.inf, lt=math.inf)
+
+    key = require_key("as_of", "version", "model", "split", "metric")
+
+
+class RepeatPurchases(Table):
+    """One row per as_of, version, model and number of repeat purchases: customers, actual and expected, in sample."""
+
+    as_of: str = pa.Field(str_matches=MONTH)
+    model: str = pa.Field(isin=list(PURCHASE_MODELS))
+    version: str
+    purchases: str = pa.Field(isin=["0", "1", "2", "3", "4", "5", "6", "7+"])
+    actual: int = pa.Field(ge=0)
+    expected: float = pa.Field(**FINITE_FROM_ZERO)
+
+    key = require_key("as_of", "version", "model", "purchases")

@@ -1,0 +1,1 @@
+"""Tests of the domain code, against hand-worked and published numbers."""

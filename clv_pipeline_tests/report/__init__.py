@@ -1,0 +1,1 @@
+"""Tests of the report: what it says, on tables of known content."""
