@@ -138,14 +138,19 @@ def measure_marts(bench: Bench) -> list[Result]:
     first, last = bench.months
     config = target / "clv.toml"
     start_up = _run_clv(bench, "status", "--config", config)
+    lake = target / "home" / "lake"
+    before, facts = _run_bare(lake, _empty(bench.work / "bare"))
     marts = _run_clv(bench, "backfill", first, last, "--select", "marts", "--config", config)
     rfm = _run_clv(bench, "backfill", last, last, "--select", "rfm", "--config", config)
-    bare, facts = _run_bare(target / "home" / "lake", _empty(bench.work / "bare"))
+    after, _ = _run_bare(lake, _empty(bench.work / "bare"))
+    # The quicker of the two: when something else was running, the ratio comes out rather too high than too low.
+    bare = min(before, after)
     _compare(target / "home" / "clv.duckdb", facts, last)
     # A backfill from rfm on ends with the report, which the bare queries do not make.
     report = _run_clv(bench, "report", "--config", config)
     wall, work = marts + rfm, max(marts - start_up, 0) + max(rfm - report, 0)
-    detail = f"marts {marts:.1f} s, start-up {start_up:.1f}; rfm {rfm:.1f}, report {report:.1f}; bare {bare:.1f}"
+    detail = f"marts {marts:.1f} s, start-up {start_up:.1f}; rfm {rfm:.1f}, report {report:.1f}; "
+    detail += f"bare {before:.1f}, {after:.1f}"
     return [
         Result("marts and RFM / bare queries", work / bare, "x", 2, detail),
         Result("the same with start-up and report", wall / bare, "x", float("inf"), "for information"),
@@ -255,7 +260,7 @@ def show_results(results: list[Result], console: Console) -> None:
 
 
 def main() -> None:
-    """The command line; exit code 1 when a limit does not hold."""
+    """The command line; exit code 1 when a limit does not hold at full size."""
     parser = argparse.ArgumentParser(description="Measure the pipeline beside bare queries, in one run.")
     parser.add_argument("only", nargs="*", metavar="MEASUREMENT", help=f"of {', '.join(MEASUREMENTS)}; default: all")
     parser.add_argument("--quick", action="store_true", help="a twentieth of the size")
@@ -267,6 +272,8 @@ def main() -> None:
     lines, customers = (350_000, 50_000) if given.quick else (7_000_000, 1_000_000)
     work = _empty(given.work / "measure")
     bench = Bench(work, Shop(lines, customers, years=3), Console())
+    if os.getloadavg()[0] > (busy := (os.cpu_count() or 1) / 2):
+        bench.console.print(f"load is over {busy:g}: something else is running, the figures will be too high")
     results: list[Result] = []
     for name in given.only or MEASUREMENTS:
         results += MEASUREMENTS[name](bench)
@@ -274,7 +281,7 @@ def main() -> None:
     if given.json:
         given.json.write_text(json.dumps([asdict(result) for result in results], indent=2), encoding="utf-8")
     shutil.rmtree(work)
-    sys.exit(0 if all(result.holds for result in results) else 1)
+    sys.exit(0 if given.quick or all(result.holds for result in results) else 1)
 
 
 if __name__ == "__main__":

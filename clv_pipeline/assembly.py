@@ -8,9 +8,10 @@ from datetime import date
 import dagster as dg
 
 from clv_pipeline.automation import build_daily_schedule, build_delivery_sensor
+from clv_pipeline.dead_runs import build_lake_resource
 from clv_pipeline.lake import Lake
-from clv_pipeline.pipeline import AS_OF_STEPS, MONTH_STEPS, owner_of
 from clv_pipeline.periods import build_partitions
+from clv_pipeline.pipeline import AS_OF_STEPS, MONTH_STEPS, owner_of
 from clv_pipeline.settings import Settings
 from clv_pipeline.stages.report import build_report_asset
 from clv_pipeline.stages.transactions import build_landing
@@ -23,7 +24,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     lake = Lake(settings.home, settings.engine)
     months = State(lake, settings).known_periods
     first = settings.periods.start or (months[0] if months else None)
-    partitions = build_partitions(first, months[-1] if months else None, date.today())  # noqa: DTZ011
+    partitions = build_partitions(first, months[-1] if months else None, date.today())
     steps = [build_asset(spec, settings, partitions, owner_of(spec)) for spec in (*MONTH_STEPS, *AS_OF_STEPS)]
     assets = [build_landing(settings, owner_of(MONTH_STEPS[0])), *steps, build_report_asset(settings)]
     refresh = dg.define_asset_job(
@@ -36,6 +37,6 @@ def build_definitions(settings: Settings) -> dg.Definitions:
         jobs=[refresh],
         schedules=[build_daily_schedule(refresh, partitions)],
         sensors=[build_delivery_sensor(settings)],
-        resources={"lake": lake},
+        resources={"lake": build_lake_resource(lake)},
         executor=dg.in_process_executor,
     )

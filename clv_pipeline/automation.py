@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from clv_pipeline.dead_runs import fail_dead_runs
 from clv_pipeline.lake import Lake
 from clv_pipeline.ledger import Ledger
 from clv_pipeline.pipeline import AS_OF_STEPS, MONTH_STEPS
 from clv_pipeline.plan import PlannedRun, plan_as_of, plan_months
+from clv_pipeline.publication import describe_contents, read_made_from
 from clv_pipeline.settings import Settings
 from clv_pipeline.sources import list_files
 from clv_pipeline.stages.report import REPORT
@@ -67,7 +69,8 @@ def build_delivery_sensor(settings: Settings) -> dg.SensorDefinition:
         description="Lands new or changed files, then requests exactly the months they touched and what depends on them.",
         default_status=dg.DefaultSensorStatus.STOPPED,
     )
-    def deliveries(lake: dg.ResourceParam[Lake]) -> dg.SensorResult:
+    def deliveries(context: dg.SensorEvaluationContext, lake: dg.ResourceParam[Lake]) -> dg.SensorResult:
+        fail_dead_runs(context.instance, lake)
         requests = request_runs(lake, settings)
         return dg.SensorResult(run_requests=requests, skip_reason=None if requests else "everything is up to date")
 
@@ -83,7 +86,12 @@ def request_runs(lake: Lake, settings: Settings) -> list[dg.RunRequest]:
         return [_request(run, state) for run in runs]
     existing = state.stamps(AS_OF_STEPS[0].tables[0].name)
     newest = [month for month in state.periods[-1:] if not existing or month > max(existing)]
-    return [_request(run, state, REPORT) for run in plan_as_of(AS_OF_STEPS, state, newest)]
+    if runs := plan_as_of(AS_OF_STEPS, state, newest):
+        return [_request(run, state, REPORT) for run in runs]
+    made_from = read_made_from(lake)
+    if made_from and made_from != describe_contents(state):
+        return [dg.RunRequest(run_key=_hash("report", describe_contents(state)), asset_selection=[REPORT])]
+    return []
 
 
 def list_new_files(state: State) -> list[str]:

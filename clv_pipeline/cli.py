@@ -9,13 +9,16 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
 from clv_pipeline.settings import PERIOD_PATTERN, Settings, SettingsError, load_settings
+
+if TYPE_CHECKING:
+    from clv_pipeline.runs import Runner
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -97,7 +100,7 @@ def _run(settings: Settings, as_of: str | None) -> int:
         if as_of and as_of not in state.known_periods:
             raise RunError(f"as-of {as_of} is outside the data ({state.periods[0]} to {state.periods[-1]})")
         runs = runner.refresh(as_of)
-        if runs or not (settings.home / "report" / "index.html").exists():
+        if runs or not runner.is_report_current():
             runner.report()
         else:
             console.print("  everything is up to date")
@@ -115,7 +118,7 @@ def _print_places(settings: Settings) -> None:
 
 
 @contextmanager
-def _open_runner(settings: Settings) -> Iterator["Runner"]:  # noqa: F821
+def _open_runner(settings: Settings) -> Iterator["Runner"]:
     from clv_pipeline.lake import Lake  # noqa: PLC0415
     from clv_pipeline.runs import Runner, open_instance  # noqa: PLC0415
 

@@ -3,7 +3,7 @@
 Belongs here: reading and judging that file. Does not belong here: cohorts (`sql/2_marts/customers.sql`).
 """
 
-import glob
+from pathlib import Path
 
 import polars as pl
 
@@ -30,7 +30,9 @@ def land_customers(lake: Lake, settings: Settings) -> int:
 def _read(settings: Settings) -> pl.DataFrame:
     if settings.customers.path is None:
         return pl.DataFrame(schema={"customer_id": pl.String, "acquisition_ts": pl.Datetime("us")})
-    files = sorted(glob.glob(str(settings.base / settings.customers.path)))
+    pattern = Path(settings.customers.path).expanduser()
+    root = Path(pattern.anchor) if pattern.is_absolute() else settings.base
+    files = sorted(root.glob(str(pattern.relative_to(root) if pattern.is_absolute() else pattern)))
     if not files:
         raise SettingsError(f"[customers] path: no file matches {settings.customers.path}; mend the path or remove it")
     frame = pl.concat([_read_file(file) for file in files], how="diagonal")
@@ -42,10 +44,10 @@ def _read(settings: Settings) -> pl.DataFrame:
     )
 
 
-def _read_file(file: str) -> pl.DataFrame:
-    name = file.rpartition("/")[2]
+def _read_file(file: Path) -> pl.DataFrame:
+    name = file.name
     try:
-        frame = pl.read_parquet(file) if file.endswith((".parquet", ".pq")) else pl.read_csv(file, infer_schema=False)
+        frame = pl.read_parquet(file) if file.suffix in (".parquet", ".pq") else pl.read_csv(file, infer_schema=False)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise SettingsError(f"{name}: cannot be read ({str(error).splitlines()[0]}); deliver it again") from None
     frame = frame.rename({column: column.strip().lstrip("\ufeff") for column in frame.columns})

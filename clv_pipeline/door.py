@@ -1,9 +1,16 @@
-"""`<home>/clv.duckdb`: the views that people and tools query, rebuilt beside and renamed into place.
+"""`<home>/clv.duckdb`: the views that people and tools query, rebuilt beside and put into place by one rename.
 
 Belongs here: which views exist and how they read the lake. Does not belong here: publishing partitions (`lake.py`).
+
+`clv.duckdb` is a link to the latest of the files under `lake/.door/`. Somebody who opened it for writing keeps a write-
+ahead log beside the file that he opened; beside a file renamed over it, that log would keep everybody else out.
 """
 
-from decimal import Decimal
+import fcntl
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import duckdb
@@ -11,9 +18,10 @@ import polars as pl
 
 from clv_pipeline.lake import Lake, rename_durably
 from clv_pipeline.pipeline import AS_OF_STEPS, MONTH_STEPS
+from clv_pipeline.reconciliation import reconcile
 from clv_pipeline.settings import Settings
 from clv_pipeline.sql import bind, load_sql, quote_literal, quote_name
-from clv_pipeline.state import LINES, State
+from clv_pipeline.state import State
 
 _SCHEMAS = ("landing", "transactions", "marts", "rfm", "lenses", "models", "scores", "drift")
 _DERIVED = ("customers", "customer_quarters", "customer_years")
@@ -22,13 +30,38 @@ _DERIVED = ("customers", "customer_quarters", "customer_years")
 def rebuild_door(lake: Lake, settings: Settings) -> Path:
     """Rebuilds `clv.duckdb`; whoever has the old file open keeps reading it, undisturbed."""
     target = lake.home / "clv.duckdb"
+    doors = lake.root / ".door"
     with lake.hold("door"):
-        staging = lake.root / ".staging" / f"door-{target.name}"
-        staging.unlink(missing_ok=True)
-        with duckdb.connect(str(staging)) as con:
+        built = doors / f"{time.time_ns()}"
+        kept = {built.name, target.resolve().parent.name}
+        built.mkdir(parents=True)
+        with duckdb.connect(str(built / target.name)) as con:
             _create_views(con, lake, settings)
-        rename_durably(staging, target)
+        link = built / "link"
+        link.symlink_to((built / target.name).absolute())
+        rename_durably(link, target)
+        for old in doors.iterdir():
+            if old.name not in kept and not _is_open(old / target.name):
+                shutil.rmtree(old, ignore_errors=True)
     return target
+
+
+def _is_open(database: Path) -> bool:
+    """Whether another process has the file open: DuckDB holds a lock on what it has open."""
+    with suppress(FileNotFoundError), database.open("r+b") as file:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return True
+    return False
+
+
+@contextmanager
+def open_views(lake: Lake, settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The views of `clv.duckdb` in memory, for readers that must not depend on who else has that file open."""
+    with lake.connect() as con:
+        _create_views(con, lake, settings)
+        yield con
 
 
 def _create_views(con: duckdb.DuckDBPyConnection, lake: Lake, settings: Settings) -> None:
@@ -73,38 +106,3 @@ def _create_landing_view(con: duckdb.DuckDBPyConnection, lake: Lake) -> None:
 def _create_view(con: duckdb.DuckDBPyConnection, table: str, query: str) -> None:
     schema, name = table.split(".")
     con.execute(f"CREATE VIEW {quote_name(schema)}.{quote_name(name)} AS {query}")
-
-
-def reconcile(state: State) -> pl.DataFrame:
-    """Every delivered row with its fate, by number and amount: item, lines, amount; `delivered` is the sum of the rest."""
-    delivered = state.ledger.touched_months()
-    items: dict[str, tuple[int, Decimal]] = {}
-
-    def add(item: str, lines: int, amount: Decimal) -> None:
-        before = items.get(item, (0, Decimal(0)))
-        items[item] = (before[0] + lines, before[1] + amount)
-
-    total = (int(delivered["rows"].sum() or 0), Decimal(delivered["amount"].sum() or 0))
-    aside = {"lines without a customer": (0, Decimal(0)), "return lines": (0, Decimal(0))}
-    for table in (LINES, "transactions.quarantine"):
-        for stamp in state.stamps(table).values():
-            for fate in stamp.facts.get("fates") or []:
-                add(fate["fate"], fate["lines"], Decimal(fate["amount"]))
-                if fate["fate"] == "kept":
-                    for item, prefix in (("lines without a customer", "without_customer"), ("return lines", "return")):
-                        lines, amount = (
-                            (fate["lines_without_customer"], fate["amount_without_customer"])
-                            if prefix == "without_customer"
-                            else (fate["return_lines"], fate["return_amount"])
-                        )
-                        aside[item] = (aside[item][0] + lines, aside[item][1] + Decimal(amount))
-    counted = (sum(lines for lines, _ in items.values()), sum((amount for _, amount in items.values()), Decimal(0)))
-    replaced = (total[0] - counted[0], total[1] - counted[1])
-    rows = [
-        ("delivered", *total),
-        *((name, *items[name]) for name in sorted(items)),
-        ("replaced by a later delivery", *replaced),
-        *((f"kept: {name}", *value) for name, value in aside.items()),
-    ]
-    schema = {"item": pl.String, "lines": pl.Int64, "amount": pl.Decimal(18, 2)}
-    return pl.DataFrame(rows, schema=schema, orient="row")

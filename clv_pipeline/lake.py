@@ -10,11 +10,13 @@ that data and stamp are renamed into place together and can never disagree.
 import fcntl
 import json
 import os
+import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -205,11 +207,11 @@ class Lake:
         )
 
     def sweep(self) -> None:
-        """Removes what killed writers left in the staging folder; files younger than a day may be in use."""
+        """Removes what killed writers left in the staging folder; what is younger than a day may be in use."""
         for path in (self.root / ".staging").glob("*"):
             with suppress(OSError):
-                if path.is_file() and time.time() - path.stat().st_mtime > 86_400:
-                    path.unlink()
+                if time.time() - path.stat().st_mtime > 86_400:
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def rename_durably(source: Path, target: Path) -> None:
@@ -226,7 +228,13 @@ def rename_durably(source: Path, target: Path) -> None:
 
 def _read_stamp(path: Path) -> Stamp | None:
     try:
-        text = pl.read_parquet_metadata(path).get(_STAMP_KEY)
+        found = path.stat()
+        return _read_footer(path, found.st_ino, found.st_mtime_ns)
     except FileNotFoundError:
         return None
+
+
+@lru_cache(maxsize=50_000)
+def _read_footer(path: Path, inode: int, mtime_ns: int) -> Stamp | None:  # noqa: ARG001  (they tell versions apart)
+    text = pl.read_parquet_metadata(path).get(_STAMP_KEY)
     return Stamp(**json.loads(text)) if text else None

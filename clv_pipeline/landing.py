@@ -21,8 +21,17 @@ from clv_pipeline.lake import Lake, rename_durably
 from clv_pipeline.ledger import Ledger
 from clv_pipeline.mapping import expose_parsed, list_source_columns
 from clv_pipeline.settings import Settings
-from clv_pipeline.sources import BadFile, SourceFile, digest, ends_with_newline, list_files, stage_files
+from clv_pipeline.sources import (
+    BadFile,
+    SourceFile,
+    digest,
+    ends_with_newline,
+    explain_os_error,
+    list_files,
+    stage_files,
+)
 from clv_pipeline.sql import bind, load_sql, quote_literal
+from clv_pipeline.versions import resolve_versions
 
 
 @dataclass(frozen=True)
@@ -47,6 +56,16 @@ class _Delivery:
     skip_rows: int
 
 
+@dataclass(frozen=True)
+class _Place:
+    """Where one load is staged, and what it is called."""
+
+    lake: Lake
+    settings: Settings
+    load: str
+    folder: Path
+
+
 def land_transactions(lake: Lake, settings: Settings) -> Load:
     """Lands every file under `[source] path` that is new, has grown or has changed since it was last delivered.
 
@@ -58,65 +77,76 @@ def land_transactions(lake: Lake, settings: Settings) -> Load:
         ledger.require_same_reading(settings)
         _sweep_uncommitted(lake, ledger)
         files = list_files(settings)
-        deliveries, seen = _find_deliveries(files, ledger)
+        deliveries, seen, bad = _find_deliveries(files, ledger)
         if not deliveries:
             if seen:
                 ledger.remember_times(seen).commit(lake, settings)
-            return Load(unchanged_files=len(files))
+            return Load(unchanged_files=len(files) - len(bad), bad_files=tuple(bad))
         load = ledger.next_load
         folder = Path(mkdtemp(prefix=f"load-{load}-", dir=lake.root / ".staging"))
         try:
             with lake.connect() as con:
-                return _land(con, lake, settings, ledger.remember_times(seen), deliveries, load, folder, len(files))
+                place = _Place(lake, settings, load, folder)
+                return _land(con, place, ledger.remember_times(seen), deliveries, bad, files=len(files))
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _find_deliveries(files: Sequence[SourceFile], ledger: Ledger) -> tuple[list[_Delivery], dict[str, int]]:
-    """What has to be landed, in order of arrival, and the new modification times of files that did not change."""
+def _find_deliveries(
+    files: Sequence[SourceFile], ledger: Ledger
+) -> tuple[list[_Delivery], dict[str, int], list[BadFile]]:
+    """What to land, in order of arrival; new modification times of files that did not change; unreadable files."""
     deliveries: list[_Delivery] = []
     touched: dict[str, int] = {}
+    bad: list[BadFile] = []
     for file in files:
         last = ledger.last_batch(file.name)
         if last and (last["bytes"], last["mtime_ns"]) == (file.size, file.mtime_ns):
             continue
-        sha256 = digest(file.path)
-        if last and last["sha256"] == sha256:
-            touched[file.name] = file.mtime_ns
+        try:
+            delivery = _describe_delivery(file, ledger, ledger.next_seq + len(deliveries))
+        except OSError as error:
+            bad.append(BadFile(file.name, explain_os_error(error)))
             continue
-        grown = bool(
-            last
-            and file.can_grow
-            and 0 < last["bytes"] < file.size
-            and ends_with_newline(file.path, last["bytes"])
-            and digest(file.path, last["bytes"]) == last["sha256"]
-        )
-        seq = ledger.next_seq + len(deliveries)
-        deliveries.append(
-            _Delivery(
-                file,
-                f"{seq:08d}-{sha256[:12]}",
-                seq,
-                sha256,
-                replaces=not grown,
-                skip_rows=ledger.count_rows(file.name) if grown else 0,
-            )
-        )
-    return deliveries, touched
+        if last and last["sha256"] == delivery.sha256:
+            touched[file.name] = file.mtime_ns
+        else:
+            deliveries.append(delivery)
+    return deliveries, touched, bad
+
+
+def _describe_delivery(file: SourceFile, ledger: Ledger, seq: int) -> _Delivery:
+    last = ledger.last_batch(file.name)
+    sha256 = digest(file.path)
+    grown = bool(
+        last
+        and file.can_grow
+        and 0 < last["bytes"] < file.size
+        and ends_with_newline(file.path, last["bytes"])
+        and digest(file.path, last["bytes"]) == last["sha256"]
+    )
+    return _Delivery(
+        file,
+        f"{seq:08d}-{sha256[:12]}",
+        seq,
+        sha256,
+        replaces=not grown,
+        skip_rows=ledger.count_rows(file.name) if grown else 0,
+    )
 
 
 def _land(
     con: duckdb.DuckDBPyConnection,
-    lake: Lake,
-    settings: Settings,
+    place: _Place,
     ledger: Ledger,
     deliveries: list[_Delivery],
-    load: str,
-    folder: Path,
+    bad: list[BadFile],
+    *,
     files: int,
 ) -> Load:
+    lake, settings, load, folder = place.lake, place.settings, place.load, place.folder
     needed = list(settings.source.columns.values())
-    bad = stage_files(con, [d.file for d in deliveries], folder, settings.source.encoding, needed)
+    bad = bad + stage_files(con, [d.file for d in deliveries], folder, settings.source.encoding, needed)
     unreadable = {problem.name for problem in bad}
     deliveries = [d for d in deliveries if d.file.name not in unreadable]
     months = pl.DataFrame()
@@ -124,7 +154,7 @@ def _land(
     if list(folder.glob("raw_*.parquet")):
         _expose_delivered(con, folder, deliveries, loaded_at)
         expose_parsed(con, settings, "delivered")
-        moves = _resolve_versions(con, lake, settings) if ledger.is_keyed(settings) else None
+        moves = resolve_versions(con, lake, settings) if ledger.is_keyed(settings) else None
         months = con.sql(bind(load_sql("1_transactions/touched"))).pl()
         if moves is not None:
             months = pl.concat([months, moves], how="vertical_relaxed")
@@ -175,58 +205,6 @@ def _expose_delivered(
         WHERE r.row_number > d.skip_rows""")
 
 
-def _resolve_versions(con: duckdb.DuckDBPyConnection, lake: Lake, settings: Settings) -> pl.DataFrame:
-    """Leaves rows that repeat a line's current version out of the load; finds lines known in several months.
-
-    Returns one row per batch and month that a moved line touches, in the shape of `touched.sql`.
-    """
-    con.execute(f"CREATE TEMP TABLE new_version AS {bind(load_sql('1_transactions/versions'))}")
-    _collect_prior_versions(con, lake, settings)
-    con.execute("""
-        CREATE TEMP TABLE unchanged AS
-        SELECT n.line_id
-        FROM new_version n JOIN (
-            SELECT line_id, content FROM prior_version WHERE NOT conflict QUALIFY row_number() OVER (
-                PARTITION BY line_id ORDER BY updated_at DESC NULLS LAST, seq DESC, row_number DESC) = 1
-        ) p USING (line_id)
-        GROUP BY n.line_id HAVING bool_and(n.content = p.content AND NOT n.conflict)""")
-    con.execute("""
-        CREATE TEMP TABLE repeated AS SELECT v.batch_id, v.row_number FROM new_version v JOIN unchanged USING (line_id)""")
-    con.execute(
-        "CREATE OR REPLACE VIEW changed AS SELECT * FROM delivered d ANTI JOIN repeated USING (batch_id, row_number)"
-    )
-    con.execute("DELETE FROM new_version WHERE line_id IN (FROM unchanged)")
-    expose_parsed(con, settings, "changed")
-    con.execute("""
-        CREATE TEMP TABLE moves AS
-        WITH known AS (
-            SELECT *, TRUE AS is_new FROM new_version UNION ALL BY NAME SELECT *, FALSE AS is_new FROM prior_version
-        )
-        SELECT * FROM known WHERE line_id IN (
-            SELECT line_id FROM known GROUP BY line_id HAVING bool_or(is_new) AND min(period) <> max(period))""")
-    return con.sql("""
-        SELECT n.batch_id, m.period, CAST(0 AS BIGINT) AS rows, CAST(0 AS DECIMAL(18, 2)) AS amount,
-               CAST(sum(hash(n.line_id, n.content, n.period, n.updated_at)) AS VARCHAR) AS fingerprint
-        FROM moves n JOIN (SELECT DISTINCT line_id, period FROM moves) m USING (line_id)
-        WHERE n.is_new AND m.period <> n.period GROUP BY ALL ORDER BY ALL""").pl()
-
-
-def _collect_prior_versions(con: duckdb.DuckDBPyConnection, lake: Lake, settings: Settings) -> None:
-    files = list((lake.root / "landing" / "lines").glob("period=*/*.parquet"))
-    con.execute("CREATE TEMP TABLE prior_version AS FROM new_version LIMIT 0")
-    if not files:
-        return
-    line_id = settings.source.columns["line_id"].replace('"', '""')
-    pattern = quote_literal(str(lake.root / "landing" / "lines" / "period=*" / "*.parquet"))
-    con.execute(f"""
-        CREATE OR REPLACE VIEW prior_lines AS
-        SELECT l.* FROM read_parquet({pattern}, union_by_name = true, hive_partitioning = false) l
-        SEMI JOIN new_version v ON TRIM(l."{line_id}") = v.line_id""")
-    expose_parsed(con, settings, "prior_lines")
-    con.execute(f"INSERT INTO prior_version BY NAME {bind(load_sql('1_transactions/versions'))}")
-    expose_parsed(con, settings, "delivered")
-
-
 def _write_lines(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
     columns = list_source_columns(con, "delivered")
     raw = ", ".join(f'raw."{name.replace(chr(34), chr(34) * 2)}"' for name in columns)
@@ -257,6 +235,9 @@ def _count_rows(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
 
 
 def _sweep_uncommitted(lake: Lake, ledger: Ledger) -> None:
+    lake.sweep()
+    for folder in (lake.root / ".staging").glob("load-*"):
+        shutil.rmtree(folder, ignore_errors=True)  # only the holder of the landing lock has one
     for file in (lake.root / "landing").glob("*/**/*_*.parquet"):
         if file.name.partition("_")[0] not in ledger.loads:
             file.unlink()

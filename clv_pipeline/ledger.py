@@ -56,6 +56,15 @@ class Ledger:
         path = lake.path(_TABLE, "all")
         return cls(pl.read_parquet(path) if path.exists() else pl.DataFrame(schema=_SCHEMA))
 
+    @staticmethod
+    def identify(lake: Lake) -> tuple[int, int] | None:
+        """What tells one committed ledger from the next; None before the first load."""
+        path = lake.path(_TABLE, "all")
+        if not path.exists():
+            return None
+        found = path.stat()
+        return found.st_ino, found.st_mtime_ns
+
     def commit(self, lake: Lake, settings: Settings) -> None:
         """Renames this ledger into place: from here on its loads are visible."""
         target = lake.path(_TABLE, "all")
@@ -93,10 +102,9 @@ class Ledger:
 
     def require_same_reading(self, settings: Settings) -> None:
         """Raises LedgerError when landed rows were sorted into months under other settings."""
-        landed = self.batches["reading"].last() if self.batches.height else None
-        if landed is None:
+        if self.batches.is_empty():
             return
-        before, now = json.loads(landed), json.loads(_describe_reading(settings))
+        before, now = json.loads(self.batches["reading"][-1]), json.loads(_describe_reading(settings))
         if changed := [key for key in now if before.get(key) != now[key]]:
             key = changed[0]
             raise LedgerError(
@@ -122,7 +130,7 @@ class Ledger:
     @property
     def next_seq(self) -> int:
         """The arrival number of the next batch."""
-        return self.batches.height + 1
+        return int(self.batches["seq"].max() or 0) + 1  # pyright: ignore[reportArgumentType]
 
     @cached_property
     def _last(self) -> dict[str, dict[str, Any]]:
@@ -170,7 +178,8 @@ class Ledger:
             month = sums.setdefault(row["period"], {})
             rows, fingerprint = month.get(group, (0, 0))
             month[group] = (rows + row["rows"], fingerprint + int(row["fingerprint"]))
-        return {period: _hash(sorted(set(groups.values()))) for period, groups in sums.items()}
+        distinct = list if keyed else set
+        return {period: _hash(sorted(distinct(groups.values()))) for period, groups in sums.items()}
 
     def loads_of(self, period: str, settings: Settings) -> set[str]:
         """The loads that hold live rows of `period`."""

@@ -5,17 +5,19 @@ here: what the page says (`report/`).
 """
 
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 
-import duckdb
 import polars as pl
 
-from clv_pipeline.door import rebuild_door
+from clv_pipeline.door import open_views, rebuild_door
 from clv_pipeline.lake import Lake, LakeError, rename_durably
+from clv_pipeline.pipeline import AS_OF_STEPS, MONTH_STEPS
 from clv_pipeline.settings import Settings
 from clv_pipeline.sql import quote_literal
 from clv_pipeline.state import State
 
+_MADE_FROM = ".report"
 _AS_OF_TABLES = (
     "lenses.lens1_headline",
     "lenses.lens1_customer_deciles",
@@ -56,36 +58,56 @@ def publish_report(lake: Lake, settings: Settings, as_of: str | None = None) -> 
     """
     from clv_pipeline.report import build_report  # noqa: PLC0415  (charts take half a second to import)
 
-    door = rebuild_door(lake, settings)
     state = State(lake, settings)
+    contents = describe_contents(state)
+    rebuild_door(lake, settings)
     months = sorted(state.stamps("lenses.lens1_headline"))
     if not months:
         raise LakeError("there is nothing to report yet; run `clv run` first")
     chosen = as_of or months[-1]
     if chosen not in months:
         raise LakeError(f"as-of {chosen} has not been run; run `clv run --as-of {chosen}` first")
-    page = build_report(_gather(door, chosen), _state_facts(state, settings, chosen, months))
+    page = build_report(_gather(lake, settings, chosen), _state_facts(state, settings, chosen, months))
     folder = lake.home / "report"
     folder.mkdir(parents=True, exist_ok=True)
     names = [f"{chosen}.html", *(["index.html"] if chosen == months[-1] else [])]
     for name in names:
-        staging = lake.staging_file("report", chosen)
-        staging.write_text(page, encoding="utf-8")
-        rename_durably(staging, folder / name)
+        _write_durably(lake, folder / name, page)
+    if chosen == months[-1]:
+        _write_durably(lake, lake.root / _MADE_FROM, contents)
     return folder / names[-1]
 
 
-def _gather(door: Path, as_of: str) -> dict[str, pl.DataFrame]:
+def _write_durably(lake: Lake, target: Path, text: str) -> None:
+    staging = lake.staging_file("report", target.name)
+    staging.write_text(text, encoding="utf-8")
+    rename_durably(staging, target)
+
+
+def read_made_from(lake: Lake) -> str | None:
+    """What the latest report and `clv.duckdb` were made from, as `describe_contents` says it; None before the first."""
+    path = lake.root / _MADE_FROM
+    return path.read_text(encoding="utf-8") if path.exists() else None
+
+
+def describe_contents(state: State) -> str:
+    """A hash of everything published and landed; equal hashes mean that the report and `clv.duckdb` are current."""
+    tables = ["landing.customers", *(table.name for step in (*MONTH_STEPS, *AS_OF_STEPS) for table in step.tables)]
+    stamps = [(name, month, stamp.content) for name in tables for month, stamp in state.stamps(name).items()]
+    described = repr((str(state.lake.home), state.ledger.next_seq, sorted(stamps)))
+    return sha256(described.encode()).hexdigest()[:20]
+
+
+def _gather(lake: Lake, settings: Settings, as_of: str) -> dict[str, pl.DataFrame]:
     tables: dict[str, pl.DataFrame] = {}
     queries = {name: f"SELECT * FROM {name} WHERE as_of = {{as_of}}" for name in _AS_OF_TABLES} | _SUMMARIES
-    with duckdb.connect(str(door), read_only=True) as con:
+    with open_views(lake, settings) as con:
         present = {
             row[0] for row in con.execute("SELECT schema_name || '.' || view_name FROM duckdb_views()").fetchall()
         }
         present.add("transactions.reconciliation")
-        sources = {"rfm.segments": "rfm.customers"} | {
-            name: "scores.customers" for name in ("scores.top", "scores.bottom", "scores.deciles")
-        }
+        sources = {"rfm.segments": "rfm.customers"}
+        sources |= dict.fromkeys(("scores.top", "scores.bottom", "scores.deciles"), "scores.customers")
         for name, query in queries.items():
             if sources.get(name, name) in present:
                 tables[name] = con.sql(query.format(as_of=quote_literal(as_of))).pl()

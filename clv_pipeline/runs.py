@@ -18,10 +18,13 @@ import dagster as dg
 
 from clv_pipeline.assembly import build_definitions
 from clv_pipeline.automation import RANGE_END_TAG, RANGE_START_TAG, keys_of, range_tags
+from clv_pipeline.dead_runs import fail_dead_runs
 from clv_pipeline.lake import Lake
+from clv_pipeline.ledger import Ledger
 from clv_pipeline.periods import list_periods
 from clv_pipeline.pipeline import AS_OF_STEPS, MONTH_STEPS
 from clv_pipeline.plan import PlannedRun, plan_as_of, plan_months
+from clv_pipeline.publication import describe_contents, read_made_from
 from clv_pipeline.settings import Settings
 from clv_pipeline.sql import project_root
 from clv_pipeline.stages.report import REPORT
@@ -30,6 +33,7 @@ from clv_pipeline.state import State
 from clv_pipeline.steps import StepSpec
 
 Announce = Callable[[str], Any]
+_ROUNDS = 8
 
 
 class RunError(RuntimeError):
@@ -58,6 +62,7 @@ def open_instance(settings: Settings, lake: Lake) -> Iterator[dg.DagsterInstance
         os.environ["DAGSTER_HOME"] = str(home)
         instance = dg.DagsterInstance.get()
         instance.get_runs_count()
+        fail_dead_runs(instance, lake)
     with instance:
         yield instance
 
@@ -101,13 +106,35 @@ class Runner:
 
     def refresh(self, as_of: str | None) -> list[PlannedRun]:
         """Brings stale months of data, then stale as-of months, up to date; returns the runs it took."""
-        done = [self.run(run) for run in plan_months(MONTH_STEPS, self.state)]
-        state = self.state
-        if not state.periods:
-            return done
-        target = as_of or state.periods[-1]
-        plans = plan_as_of(AS_OF_STEPS, state, [target], last=as_of)
-        return done + [self.run(run) for run in plans]
+        return self._settle(lambda state: plan_as_of(AS_OF_STEPS, state, [as_of or state.periods[-1]], last=as_of))
+
+    def _settle(self, plan_more: Callable[[State], list[PlannedRun]]) -> list[PlannedRun]:
+        """Runs what is stale until nothing is: other processes may land and publish at the same time."""
+        done: list[PlannedRun] = []
+        for _ in range(_ROUNDS):
+            state = self.state
+            plans = plan_months(MONTH_STEPS, state) or (plan_more(state) if state.periods else [])
+            if not plans:
+                break
+            done += [self._run_through(plan) for plan in plans]
+        return done
+
+    def _run_through(self, plan: PlannedRun, *, force: bool = False) -> PlannedRun:
+        landed = Ledger.identify(self.lake)
+        try:
+            return self.run(plan, force=force)
+        except RunError:
+            if Ledger.identify(self.lake) == landed:
+                raise
+        # Another process landed a month that this run needs, and has not published it yet.
+        for months in plan_months(MONTH_STEPS, self.state):
+            self.run(months)
+        return self.run(plan, force=force)
+
+    def is_report_current(self) -> bool:
+        """Whether the report and `clv.duckdb` show what is published; they do not after a kill just before them."""
+        page = self.settings.home / "report" / "index.html"
+        return page.exists() and read_made_from(self.lake) == describe_contents(self.state)
 
     def report(self) -> None:
         """Rebuilds the report and `clv.duckdb`."""
@@ -126,14 +153,17 @@ class Runner:
         return run
 
     def backfill(self, steps: Sequence[StepSpec], first: str, last: str) -> list[PlannedRun]:
-        """Runs `steps` for every month from `first` to `last` whether stale or not."""
+        """Runs `steps` for every month from `first` to `last`, stale or not; all steps: then what that made stale."""
         known = set(self.state.known_periods)
         months = [month for month in list_periods(first, last) if month in known]
         if not months:
             raise RunError(f"no month from {first} to {last} has data; `clv status` lists those that have")
         groups = [tuple(s for s in group if s in steps) for group in (MONTH_STEPS, AS_OF_STEPS)]
         plans = [PlannedRun(group, months[0], months[-1], ("backfill",)) for group in groups if group]
-        return [self.run(plan, force=True) for plan in plans]
+        done = [self._run_through(plan, force=True) for plan in plans]
+        if set(steps) == {*MONTH_STEPS, *AS_OF_STEPS}:
+            done += self._settle(lambda state: plan_as_of(AS_OF_STEPS, state, []))
+        return done
 
     def _execute(self, keys: Sequence[dg.AssetKey], tags: dict[str, str]) -> dg.ExecuteInProcessResult:
         definitions = build_definitions(self.settings)

@@ -6,6 +6,7 @@ Belongs here: names, types, defaults and messages of the settings. Does not belo
 import difflib
 import json
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
@@ -14,6 +15,8 @@ from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from clv_pipeline.wording import explain_setting
 
 REQUIRED_COLUMNS = ("order_id", "customer_id", "order_ts", "product_id")
 OPTIONAL_COLUMNS = (
@@ -42,12 +45,12 @@ class _Section(BaseModel):
 class Source(_Section):
     """Where the transactions come from and what their columns are called."""
 
-    path: str = "incoming/*.csv"
+    path: str = Field(default="incoming/*.csv", min_length=1)
     timezone: str = "UTC"
     business_timezone: str = "UTC"
     currency: str = "USD"
     timestamp_format: str | None = None
-    encoding: str = "utf-8"
+    encoding: Literal["utf-8", "utf-16", "latin-1"] = "utf-8"
     columns: dict[str, str] = Field(default_factory=dict)
 
     @field_validator("timezone", "business_timezone")
@@ -64,16 +67,18 @@ class Source(_Section):
     def _check_columns(cls, columns: dict[str, str]) -> dict[str, str]:
         if not columns:
             return columns
-        for name in columns:
+        for name, theirs in columns.items():
             if not name.isidentifier() or name != name.lower():
                 raise ValueError(f"'{name}' is no column name; use lower case letters, digits and _")
+            if not theirs.strip():
+                raise ValueError(f"{name} is mapped to nothing; write the column's name in the source, or remove it")
             close = difflib.get_close_matches(name, (*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS), n=1, cutoff=0.85)
             if close and close[0] != name:
                 raise ValueError(f"unknown column '{name}'; did you mean '{close[0]}'?")
         if missing := [name for name in REQUIRED_COLUMNS if name not in columns]:
-            raise ValueError(f"[source.columns] lacks {', '.join(missing)}; map each to a column of the source")
+            raise ValueError(f"lacks {', '.join(missing)}; map each to a column of the source")
         if not {"unit_price", "line_total"} & set(columns):
-            raise ValueError("[source.columns] needs an amount: map unit_price or line_total")
+            raise ValueError("lacks an amount; map unit_price or line_total")
         return columns
 
     @property
@@ -94,6 +99,17 @@ class Returns(_Section):
 
     policy: Literal["net", "drop", "reject"] = "net"
     order_id_pattern: str | None = None
+
+    @field_validator("order_id_pattern")
+    @classmethod
+    def _check_pattern(cls, pattern: str | None) -> str | None:
+        try:
+            re.compile(pattern or "")
+        except re.error as error:
+            raise ValueError(f"'{pattern}' is no regular expression ({error}); write one such as '^C'") from error
+        if pattern and re.search(r"\(\?<?[=!]|\\[1-9]", pattern):
+            raise ValueError(f"'{pattern}' looks around or back, which DuckDB cannot; write one such as '^C'")
+        return pattern
 
 
 class Value(_Section):
@@ -149,6 +165,13 @@ class Engine(_Section):
     threads: int | None = Field(default=None, ge=1)
     memory_limit: str = "4GB"
 
+    @field_validator("memory_limit")
+    @classmethod
+    def _check_memory(cls, limit: str) -> str:
+        if not re.fullmatch(r"\d+(\.\d+)?\s*([KMGT]i?B|%)", limit, re.IGNORECASE):
+            raise ValueError(f"'{limit}' is no amount of memory; write it like '4GB' or '60%'")
+        return limit
+
 
 class Settings(_Section):
     """All settings; `home` is absolute after `load_settings`, source paths are relative to the config file."""
@@ -179,19 +202,29 @@ class Settings(_Section):
 def load_settings(config: Path | None = None, environment: Mapping[str, str] | None = None) -> Settings:
     """Settings from `config` (default: `$CLV_CONFIG`, else `clv.toml` here) and the environment.
 
-    Raises SettingsError with one line that names the key and the fix.
+    An empty variable counts as not set. Raises SettingsError with one line that names the key and the fix.
     """
     environment = os.environ if environment is None else environment
-    path = (config or Path(environment.get("CLV_CONFIG", "clv.toml"))).expanduser().resolve()
-    values = _read_toml(path) if path.exists() or config else {}
-    for keys, value in _read_environment(environment):
-        _set(values, keys, value)
+    chosen = config or (Path(environment["CLV_CONFIG"]) if environment.get("CLV_CONFIG") else None)
+    path = (chosen or Path("clv.toml")).expanduser().resolve()
+    values = _read_toml(path) if chosen or path.exists() else {}
     _reject_unknown(Settings, values, path.name, ())
+    variables: dict[tuple[str, ...], str] = {}
+    for name, keys, value in _read_environment(environment):
+        variables[keys] = name
+        _set(values, keys, value)
     try:
         settings = Settings.model_validate({**values, "config_file": path})
     except ValidationError as error:
-        raise SettingsError(_describe(error, path.name)) from None
+        keys, message = explain_setting(error.errors())
+        raise SettingsError(_locate(keys, variables, path.name) + message) from None
     return settings.model_copy(update={"home": (path.parent / settings.home.expanduser()).resolve()})
+
+
+def _locate(keys: tuple[str, ...], variables: Mapping[tuple[str, ...], str], file: str) -> str:
+    if variable := next((variables[keys[:n]] for n in range(len(keys), 0, -1) if keys[:n] in variables), None):
+        return f"{variable}: "
+    return f"{file}: {'.'.join(keys)}: " if keys else f"{file}: "
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
@@ -199,24 +232,35 @@ def _read_toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise SettingsError(f"{path}: no such file; write one, or run `clv demo` for an example") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path.name}: not valid TOML: {error}") from None
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot be read ({error.strerror}); it must be a text file") from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"{path.name}: not UTF-8 text; save it as UTF-8") from None
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{path.name}: not valid TOML: {error}; quote text, bracket [sections]") from None
 
 
-def _read_environment(environment: Mapping[str, str]) -> Iterator[tuple[tuple[str, ...], Any]]:
+def _read_environment(environment: Mapping[str, str]) -> Iterator[tuple[str, tuple[str, ...], Any]]:
     known = {"CLV_" + "_".join(keys).upper(): keys for keys in _walk(Settings, ())}
-    for name, text in environment.items():
-        if not name.startswith("CLV_") or name in {"CLV_CONFIG", "CLV_DEBUG"}:
+    # In name order, so that one column's variable adds to, and wins over, the variable with the whole table.
+    for name, text in sorted(environment.items()):
+        if not name.startswith("CLV_") or name in {"CLV_CONFIG", "CLV_DEBUG"} or not text:
             continue
         if name.startswith("CLV_SOURCE_COLUMNS_"):
-            yield ("source", "columns", name.removeprefix("CLV_SOURCE_COLUMNS_").lower()), text
+            yield name, ("source", "columns", name.removeprefix("CLV_SOURCE_COLUMNS_").lower()), text
         elif name in known:
-            yield known[name], json.loads(text) if text[:1] == "{" else text
+            yield name, known[name], _read_table(name, text) if text[:1] == "{" else text
         else:
             close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-            raise SettingsError(
-                f"unknown environment variable {name}" + (f"; did you mean {close[0]}?" if close else "")
-            )
+            hint = f"did you mean {close[0]}?" if close else "every setting is CLV_SECTION_NAME, as in CLV_VALUE_MARGIN"
+            raise SettingsError(f"unknown environment variable {name}; {hint}")
+
+
+def _read_table(name: str, text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise SettingsError(f'{name}: not valid JSON ({error}); write a table like {{"name": "value"}}') from None
 
 
 def _walk(model: type[BaseModel], keys: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
@@ -229,7 +273,9 @@ def _walk(model: type[BaseModel], keys: tuple[str, ...]) -> Iterator[tuple[str, 
 
 def _set(values: dict[str, Any], keys: tuple[str, ...], value: Any) -> None:
     for key in keys[:-1]:
-        values = values.setdefault(key, {})
+        if not isinstance(values.get(key), dict):
+            values[key] = {}
+        values = values[key]
     values[keys[-1]] = value
 
 
@@ -247,10 +293,3 @@ def _reject_unknown(model: type[BaseModel], values: Mapping[str, Any], file: str
             if not isinstance(value, Mapping):
                 raise SettingsError(f"{file}: '{dotted}' is a table; write it as [{dotted}]")
             _reject_unknown(section, value, file, (*keys, name))
-
-
-def _describe(error: ValidationError, file: str) -> str:
-    first = error.errors()[0]
-    key = ".".join(str(part) for part in first["loc"] if not str(part).startswith(("literal[", "dict[")))
-    message = first["msg"].removeprefix("Value error, ")
-    return f"{file}: {key + ': ' if key else ''}{message}"

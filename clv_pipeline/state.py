@@ -23,9 +23,22 @@ class State:
     settings: Settings
     _stamps: dict[str, dict[str, Stamp]] = field(default_factory=dict)
 
+    def look_again(self) -> "State":
+        """A look at the lake as it is now; a ledger that nobody has replaced since is not read again."""
+        fresh = State(self.lake, self.settings)
+        if "ledger" in vars(self) and fresh._ledger_identity == self._ledger_identity:
+            kept = ("ledger", "fingerprints", "periods", "known_periods")
+            vars(fresh).update({name: vars(self)[name] for name in kept if name in vars(self)})
+        return fresh
+
+    @cached_property
+    def _ledger_identity(self) -> tuple[int, int] | None:
+        return Ledger.identify(self.lake)
+
     @cached_property
     def ledger(self) -> Ledger:
         """The landing ledger."""
+        _ = self._ledger_identity  # asked for first: a ledger replaced while it is read counts as replaced
         return Ledger.read(self.lake)
 
     @cached_property
@@ -57,6 +70,10 @@ class State:
         if table not in self._stamps:
             self._stamps[table] = self.lake.read_stamps(table)
         return self._stamps[table]
+
+    def stamp(self, table: str, period: str) -> Stamp | None:
+        """The stamp of one partition; None when it is not published."""
+        return self._stamps[table].get(period) if table in self._stamps else self.lake.read_stamp(table, period)
 
     @cached_property
     def last_loaded_day(self) -> date | None:

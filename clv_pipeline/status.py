@@ -10,10 +10,10 @@ from rich.console import Console
 from rich.table import Table as Grid
 
 from clv_pipeline.automation import list_new_files
-from clv_pipeline.door import reconcile
 from clv_pipeline.lake import Lake
 from clv_pipeline.pipeline import AS_OF_STEPS, MONTH_STEPS
 from clv_pipeline.plan import Stale, find_stale
+from clv_pipeline.reconciliation import reconcile
 from clv_pipeline.settings import Settings
 from clv_pipeline.state import State
 from clv_pipeline.steps import StepSpec

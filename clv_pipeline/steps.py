@@ -8,6 +8,7 @@ import inspect
 import json
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
@@ -28,6 +29,7 @@ from clv_pipeline.sql import Literal, bind, load_sql
 from clv_pipeline.state import State
 
 ONLY_STALE_TAG = "clv/only_stale"
+_ATTEMPTS = 10
 Content = str | pl.DataFrame
 
 
@@ -126,12 +128,17 @@ class StepSpec:
     knobs: tuple[str, ...]
     code: tuple[str, ...]
     kinds: frozenset[str]
-    pool: str | None = None
+    one_at_a_time: bool = False
 
     @property
     def is_as_of(self) -> bool:
         """Whether partitions are as-of months rather than months of data."""
         return self.stage not in ("transactions", "marts")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of its tables."""
+        return tuple(table.name for table in self.tables)
 
     @cached_property
     def _sources(self) -> str:
@@ -160,13 +167,15 @@ class StepSpec:
             if found is None:
                 return None
             parts += found
-        if self.is_as_of:
+        if not self.is_as_of:
+            parts.append(("calendar", period, str(period in state.periods)))
+        else:
             parts.append(("calendar", state.data_start, str(state.as_of_end(period))))
         return _hash(repr(sorted(parts)))
 
     def explain_staleness(self, state: State, period: str) -> str | None:
         """Why `period` has to be run; None when it is up to date."""
-        stamps = [state.stamps(table.name).get(period) for table in self.tables]
+        stamps = [state.stamp(table.name, period) for table in self.tables]
         if any(stamp is None for stamp in stamps):
             return "not there yet"
         if any(stamp.code != self.code_version(state.settings) for stamp in stamps if stamp):
@@ -178,6 +187,9 @@ class StepSpec:
 def _list_inputs(read: Read, state: State, period: str) -> list[tuple[str, str, str]] | None:
     if read.reach is Reach.LANDED:
         return [("landing", period, state.fingerprints.get(period, ""))]
+    if read.reach is Reach.SAME:
+        stamp = state.stamp(read.table, period)
+        return None if stamp is None else [(read.table, period, stamp.content)]
     stamps = state.stamps(read.table)
     if read.reach is Reach.WHOLE:
         return [(read.table, month, stamp.content) for month, stamp in stamps.items()]
@@ -227,21 +239,31 @@ class Outcome:
 def run_month(
     spec: StepSpec, state: State, con: duckdb.DuckDBPyConnection, period: str, *, only_stale: bool = False
 ) -> Outcome:
-    """Computes, audits and publishes one month of a step, under the lock of that month."""
+    """Computes, audits and publishes one month of a step, under the lock of that month.
+
+    What it reads may be replaced meanwhile by another run: then it computes again, so that what is published was made
+    from what its stamp says.
+    """
     lake = state.lake
-    with lake.hold(f"{spec.stage}.{spec.name}.{period}"):
-        if only_stale and spec.explain_staleness(state, period) is None:
-            stamps = {table.name: state.stamps(table.name)[period] for table in spec.tables}
-            return Outcome(period, stamps, {}, {}, changed=False, skipped=True)
-        inputs = spec.inputs(state, period)
-        if inputs is None:
-            raise LakeError(_name_missing(spec, state, period))
-        step = Step(con, lake, state.settings, state, period)
-        _expose_reads(spec, step)
-        result = spec.compute(step)
-        contents = result if isinstance(result, Mapping) else {spec.tables[0].name: result}
-        staged = {name: lake.stage(con, name, period, content) for name, content in contents.items()}
-        return _audit_and_publish(spec, step, staged, inputs)
+    # A Dagster pool would stay taken when a run is killed; the kernel frees this lock.
+    turn = lake.hold(f"{spec.stage}.{spec.name}") if spec.one_at_a_time else nullcontext()
+    with lake.hold(f"{spec.stage}.{spec.name}.{period}"), turn:
+        for _ in range(_ATTEMPTS):
+            state = state.look_again()
+            if only_stale and spec.explain_staleness(state, period) is None:
+                stamps = {name: stamp for name in spec.names if (stamp := state.stamp(name, period))}
+                return Outcome(period, stamps, {}, {}, changed=False, skipped=True)
+            inputs = spec.inputs(state, period)
+            if inputs is None:
+                raise LakeError(_name_missing(spec, state, period))
+            step = Step(con, lake, state.settings, state, period)
+            _expose_reads(spec, step)
+            result = spec.compute(step)
+            contents = result if isinstance(result, Mapping) else {spec.tables[0].name: result}
+            staged = {name: lake.stage(con, name, period, content) for name, content in contents.items()}
+            if spec.inputs(state.look_again(), period) == inputs:
+                return _audit_and_publish(spec, step, staged, inputs)
+        raise LakeError(f"{spec.stage} {period}: what it reads kept changing; run it again when other runs are done")
 
 
 def _audit_and_publish(spec: StepSpec, step: Step, staged: Mapping[str, Staged], inputs: str) -> Outcome:
@@ -337,7 +359,6 @@ def build_asset(
         specs=specs,
         check_specs=_declare_checks(spec, partitions),
         backfill_policy=dg.BackfillPolicy.single_run(),
-        pool=spec.pool,
     )
     def run_step(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> Iterator[Any]:
         from clv_pipeline.events import report_outcomes  # noqa: PLC0415  (events imports this module)

@@ -22,14 +22,14 @@ TABLES = (
     *(table.name for step in AUDIT_STEPS if step.stage == "lenses" for table in step.tables),
 )
 HISTORIES = settings(
-    max_examples=20,
+    max_examples=10,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
 )
 
-days = st.sampled_from(["2024-01-03", "2024-01-31 23:59:59", "2024-02-10", "2024-04-02 08:00:00", "bad date"])
+days = st.sampled_from(["2024-01-03", "2024-01-31 23:59:59", "2024-02-10", "2024-03-02 08:00:00", "bad date"])
 quantities = st.sampled_from([1, 2, -1, "x"])
 rows = st.tuples(
     st.sampled_from(["1", "2", "3", None]),
@@ -67,7 +67,7 @@ def test_files_split_repeated_corrected_and_replaced(deliveries: list) -> None:
             history.deliver(name, content)
             final[name] = content
             if refresh_now:
-                history.refresh()
+                history.refresh(steps=AUDIT_STEPS[:1])
             else:
                 history.land()
         history.refresh()
@@ -104,16 +104,16 @@ def test_lines_corrected_moved_and_deleted_in_any_order(deliveries: list) -> Non
             ]
             history.deliver(f"{arrival}.csv", lines, KEYED_COLUMNS)
             if refresh_now:
-                history.refresh()
+                history.refresh(steps=AUDIT_STEPS[:1])
             else:
                 history.land()
             for line in lines:
                 key, rank = str(line[6]), (updated, arrival)
                 if key not in latest or latest[key][0] < rank:
                     latest[key] = (rank, line)
-        history.refresh()
+        history.refresh(steps=AUDIT_STEPS[:1])
         rebuild.deliver("final.csv", [line for _, line in latest.values() if not line[8]], KEYED_COLUMNS)
-        rebuild.refresh()
+        rebuild.refresh(steps=AUDIT_STEPS[:1])
         if not rebuild.state.last_loaded_day:
             assert history.query("SELECT count(*) FROM transactions.lines").item() == 0
             return

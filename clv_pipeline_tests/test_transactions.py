@@ -113,6 +113,16 @@ def test_a_line_that_moves_to_another_month_changes_both_and_nothing_else(tmp_pa
     assert [row[5] for row in lines(house)] == ["2024-02", "2024-04", "2024-04"]
 
 
+def test_a_line_that_moved_once_no_longer_concerns_the_month_it_left(tmp_path: Path) -> None:
+    house = keyed(tmp_path)
+    house.deliver("a.csv", [version("x", "2024-01-05", 1), version("y", "2024-01-05", 1)], KEYED_COLUMNS)
+    house.deliver("b.csv", [version("x", "2024-04-09", 1, "2024-07-01")], KEYED_COLUMNS)
+    house.refresh()
+    house.deliver("c.csv", [version("x", "2024-04-09", 3, "2024-07-02")], KEYED_COLUMNS)
+    assert {(plan.first, plan.last) for plan in house.refresh()} == {("2024-04", "2024-04")}
+    assert [(row[3], row[5]) for row in lines(house)] == [(Decimal(1), "2024-01"), (Decimal(3), "2024-04")]
+
+
 def test_a_deletion_removes_the_line_even_without_its_other_columns(tmp_path: Path) -> None:
     house = keyed(tmp_path)
     house.deliver("a.csv", [version("x", "2024-01-05", 1), version("y", "2024-01-06", 1)], KEYED_COLUMNS)
@@ -177,7 +187,7 @@ def test_every_delivered_row_is_accounted_for_by_number_and_amount(warehouse: Wa
     assert counted["duplicate"] == (1, Decimal("2.50"))
     assert counted["quarantined"][0] == 7
     assert counted["replaced by a later delivery"] == (0, Decimal("0.00"))
-    assert counted["kept: lines without a customer"] == (1, Decimal("4.00"))
+    assert counted["kept, without a customer"] == (1, Decimal("4.00"))
 
 
 @pytest.mark.parametrize(

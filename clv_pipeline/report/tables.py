@@ -13,6 +13,7 @@ import polars as pl
 from clv_pipeline.report.numbers import Formatter, as_counts, as_decimals, as_money, as_shares, as_text
 
 MAX_ROWS = 60
+FOLD_ABOVE = 15
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def build_table(
 ) -> Table:
     """A table of `frame`'s `columns` (those it has); `csv` is what the link holds, in full.
 
-    More than MAX_ROWS rows are cut to the first ones, and the note says so.
+    More than MAX_ROWS rows are cut to the first ones, and the note says so; more than FOLD_ABOVE are folded away.
     """
     shown = frame.head(MAX_ROWS)
     present = [column for column in columns if column.name in frame.columns]
@@ -74,7 +75,7 @@ def build_table(
         headers=[Header(column.label, column.is_label) for column in present],
         rows=list(zip(*cells, strict=True)),
         note=note,
-        folded=folded,
+        folded=folded or frame.height > FOLD_ABOVE,
         csv_name=csv_name,
         csv_href=to_csv_href(csv),
     )

@@ -12,7 +12,7 @@ from clv_pipeline.clv.models import PURCHASE_MODELS, SPEND_MODELS
 from clv_pipeline.schemas import MONTH, Table, require_key, require_rows
 
 # Below infinity also refuses nan, which polars orders above everything.
-FINITE_FROM_ZERO = {"ge": 0.0, "lt": math.inf}
+INFINITY = math.inf
 
 
 class Parameters(Table):
@@ -22,10 +22,10 @@ class Parameters(Table):
     model: str = pa.Field(isin=[*PURCHASE_MODELS, *SPEND_MODELS])
     version: str
     parameter: str
-    estimate: float = pa.Field(**FINITE_FROM_ZERO)
-    sd: float = pa.Field(nullable=True, **FINITE_FROM_ZERO)
-    lower: float = pa.Field(nullable=True, **FINITE_FROM_ZERO)
-    upper: float = pa.Field(nullable=True, **FINITE_FROM_ZERO)
+    estimate: float = pa.Field(ge=0.0, lt=INFINITY)
+    sd: float = pa.Field(ge=0.0, lt=INFINITY, nullable=True)
+    lower: float = pa.Field(ge=0.0, lt=INFINITY, nullable=True)
+    upper: float = pa.Field(ge=0.0, lt=INFINITY, nullable=True)
 
     key = require_key("as_of", "version", "model", "parameter")
     bounds = require_rows(
@@ -41,7 +41,7 @@ class Evaluation(Table):
     version: str
     split: str
     metric: str
-    value: float = pa.Field(gt=-math.inf, lt=math.inf)
+    value: float = pa.Field(gt=-INFINITY, lt=INFINITY)
 
     key = require_key("as_of", "version", "model", "split", "metric")
 
@@ -54,6 +54,6 @@ class RepeatPurchases(Table):
     version: str
     purchases: str = pa.Field(isin=["0", "1", "2", "3", "4", "5", "6", "7+"])
     actual: int = pa.Field(ge=0)
-    expected: float = pa.Field(**FINITE_FROM_ZERO)
+    expected: float = pa.Field(ge=0.0, lt=INFINITY)
 
     key = require_key("as_of", "version", "model", "purchases")

@@ -11,7 +11,7 @@ import polars as pl
 from clv_pipeline.schemas import MONTH, Table, require_rows
 
 # Below infinity also refuses nan, which polars orders above everything.
-FINITE_FROM_ZERO = {"ge": 0.0, "lt": math.inf}
+INFINITY = math.inf
 
 
 class Scores(Table):
@@ -20,11 +20,11 @@ class Scores(Table):
     as_of: str = pa.Field(str_matches=MONTH)
     customer_id: str = pa.Field(unique=True)
     p_alive: float = pa.Field(ge=0.0, le=1.0)
-    expected_purchases: float = pa.Field(**FINITE_FROM_ZERO)
-    expected_spend: float = pa.Field(**FINITE_FROM_ZERO)
-    clv: float = pa.Field(**FINITE_FROM_ZERO)
-    clv_lower: float = pa.Field(**FINITE_FROM_ZERO)
-    clv_upper: float = pa.Field(**FINITE_FROM_ZERO)
+    expected_purchases: float = pa.Field(ge=0.0, lt=INFINITY)
+    expected_spend: float = pa.Field(ge=0.0, lt=INFINITY)
+    clv: float = pa.Field(ge=0.0, lt=INFINITY)
+    clv_lower: float = pa.Field(ge=0.0, lt=INFINITY)
+    clv_upper: float = pa.Field(ge=0.0, lt=INFINITY)
     decile: int = pa.Field(ge=1, le=10)
     model_version: str
 

@@ -46,7 +46,7 @@ CUSTOMER_PERIODS = StepSpec(
         Table(
             "marts.customer_periods",
             CustomerPeriods,
-            "What each customer did in the month: orders, spend, profit and returns. The audit is computed from this table.",
+            "What each customer did in the month: orders, spend, profit and returns. The audit rests on it.",
             rules={"reconciles_with_lines": "2_marts/check_customer_periods"},
         ),
     ),
@@ -64,7 +64,7 @@ PERIODS = StepSpec(
         Table(
             "marts.periods",
             Periods,
-            "The company's month in one row: lines, orders, customers, spend and profit, with and without a known customer.",
+            "The company's month in one row: lines, orders, customers, spend, profit, with and without a customer.",
             rules={"reconciles_with_customers": "2_marts/check_periods"},
         ),
     ),

@@ -53,5 +53,5 @@ MODELS = StepSpec(
     knobs=("models.",),
     code=("clv/models",),
     kinds=frozenset({"python", "pymc"}),
-    pool="fit",
+    one_at_a_time=True,
 )

@@ -46,7 +46,7 @@ SCORES = StepSpec(
         Table(
             "scores.customers",
             Scores,
-            "Every customer's probability to be active, expected purchases and spend, and lifetime value over the horizon.",
+            "Every customer's probability to be active, expected purchases, expected spend and lifetime value.",
             rules={"scores_every_customer": "6_scores/check_scores"},
         ),
     ),

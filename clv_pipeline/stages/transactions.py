@@ -23,6 +23,7 @@ from clv_pipeline.steps import Content, Reach, Read, Step, StepSpec, Table
 _NOTHING_LANDED = """
     SELECT '' AS batch_id, '' AS source, 0::BIGINT AS row_number, now()::TIMESTAMP AS loaded_at, 0::BIGINT AS seq,
         NULL::VARCHAR AS malformed WHERE FALSE"""
+_QUERIES = ("parsed", "lines", "lines_by_content", "lines_by_id", "quarantine", "fates")
 LANDING = dg.AssetKey(["landing", "lines"])
 
 
@@ -68,9 +69,9 @@ def build_landing(settings: Settings, owner: str) -> dg.AssetsDefinition:
 def publish_undated(lake: Lake, settings: Settings) -> None:
     """Publishes the rejected rows that no month can be told for."""
     table = "transactions.quarantine"
-    state = State(lake, settings)
-    inputs = TRANSACTIONS.code_version(settings) + state.fingerprints.get(UNDATED, "")
     with lake.hold("transactions.undated"), lake.connect() as con:
+        state = State(lake, settings)
+        inputs = TRANSACTIONS.code_version(settings) + state.fingerprints.get(UNDATED, "")
         before = lake.read_stamp(table, UNDATED)
         if before and before.inputs == inputs:
             return
@@ -108,8 +109,10 @@ def _expose_moves(step: Step) -> None:
         step.con.execute(f"CREATE OR REPLACE VIEW landing.moves AS SELECT * FROM read_parquet({quote_paths(files)})")
     else:
         step.con.execute("""
-            CREATE OR REPLACE TABLE landing.moves(batch_id VARCHAR, line_id VARCHAR, period VARCHAR,
-                updated_at TIMESTAMPTZ, seq BIGINT, row_number BIGINT, content VARCHAR, conflict BOOLEAN)""")
+            CREATE OR REPLACE VIEW landing.moves AS
+            SELECT NULL::VARCHAR AS batch_id, NULL::VARCHAR AS line_id, NULL::VARCHAR AS period,
+                NULL::TIMESTAMPTZ AS updated_at, NULL::BIGINT AS seq, NULL::BIGINT AS row_number,
+                NULL::VARCHAR AS content, NULL::BOOLEAN AS conflict WHERE FALSE""")
 
 
 def compute_transactions(step: Step) -> dict[str, Content]:
@@ -138,21 +141,18 @@ TRANSACTIONS = StepSpec(
         Table(
             "transactions.lines",
             Lines,
-            "Every order line of the month in its current state: corrections applied, deletions removed, repeats counted once.",
+            "Every order line of the month in its current state: corrected, without what was deleted or repeated.",
             rules={"reconciles_with_landing": "1_transactions/check_landing"},
         ),
         Table(
             "transactions.quarantine",
             Quarantine,
-            "Rows of the month that cannot be used, each with its reason and its text, waiting to be mended at the source.",
+            "Rows of the month that cannot be used, each with its reason and text, to be mended at the source.",
         ),
     ),
     reads=(Read("landing.lines", Reach.LANDED),),
     compute=compute_transactions,
-    sql=tuple(
-        f"1_transactions/{name}"
-        for name in ("parsed", "lines", "lines_by_content", "lines_by_id", "quarantine", "fates")
-    ),
+    sql=tuple(f"1_transactions/{name}" for name in _QUERIES),
     knobs=("source.", "returns.", "periods.start"),
     code=("mapping",),
     kinds=frozenset({"duckdb", "parquet"}),

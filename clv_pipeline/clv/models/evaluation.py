@@ -68,7 +68,7 @@ def build_repeat_purchases(rows: pl.DataFrame, model: str, parameters: Mapping[s
     T, customers = by_age["T"].to_numpy(), by_age["customers"].to_numpy()
     # A customer of the MBG/NBD may be gone right after the first purchase.
     starts = float(p_alive(model, parameters, 0, 0, 0))
-    probabilities = starts * purchase_probabilities(model, parameters, 0, 0, T, _LARGEST_COUNT)
+    probabilities = starts * purchase_probabilities(model, parameters, 0, 0, horizon=T, most=_LARGEST_COUNT)
     probabilities[:, 0] += 1 - starts
     expected = customers @ probabilities
     frequency = rows["frequency"].to_numpy()
@@ -101,7 +101,7 @@ def _expect_repeat_purchases(
     rows: pl.DataFrame, model: str, parameters: Mapping[str, float]
 ) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     ages, position = np.unique(rows["T"].to_numpy(), return_inverse=True)
-    return expected_purchases(model, parameters, 0, 0, 0, ages)[position]
+    return expected_purchases(model, parameters, 0, 0, 0, horizon=ages)[position]
 
 
 def _build_evaluation(model: str, metrics: Mapping[str, float]) -> pl.DataFrame:

@@ -7,6 +7,7 @@ belong here: the likelihoods (`likelihoods.py`), the search (`modes.py`), or wha
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import exp
 
 import numpy as np
 import polars as pl
@@ -26,6 +27,8 @@ from clv_pipeline.clv.models.purchases import PURCHASE_MODELS
 from clv_pipeline.clv.models.result import ModelError, ModelFit
 
 type Vector = NDArray[np.float64]
+type ParameterRow = tuple[str, str, float, float | None, float | None, float | None]
+"""Model, parameter, estimate, sd, lower, upper."""
 
 # Which parameters carry a unit, to be multiplied by the unit of time or money.
 _WITH_UNIT = frozenset({"alpha", "beta", "gamma"})
@@ -49,7 +52,7 @@ class _Estimate:
     """A fitted model: its parameters in natural units, their table rows, and the log-likelihood in these units."""
 
     parameters: dict[str, float]
-    rows: list[tuple[str, str, float, float | None, float | None, float | None]]
+    rows: list[ParameterRow]
     log_likelihood: float
     distinct_rows: int
 
@@ -117,7 +120,7 @@ def _read_customers(customers: pl.DataFrame) -> pl.DataFrame:
     impossible = rows.filter(~possible.fill_null(value=False)).height
     if impossible:
         raise ModelError(
-            f"{impossible:,} customers cannot be: each needs 0 <= recency <= T, and recency > 0 exactly with frequency > 0"
+            f"{impossible:,} customers cannot be: need 0 <= recency <= T, and recency > 0 if and only if frequency > 0"
         )
     return rows
 
@@ -133,9 +136,7 @@ def _fit_purchases(rows: pl.DataFrame, model: str, priors: Priors) -> _Estimate:
     return _estimate(model, priors, data, (frequency, recency / weeks, T / weeks, counts), unit=weeks)
 
 
-def _fit_spend(
-    rows: pl.DataFrame, priors: Priors
-) -> tuple[list[tuple[str, str, float, float | None, float | None, float | None]], pl.DataFrame, list[str]]:
+def _fit_spend(rows: pl.DataFrame, priors: Priors) -> tuple[list[ParameterRow], pl.DataFrame, list[str]]:
     repeaters = rows.filter((pl.col("frequency") > 0) & (pl.col("monetary_value") > 0))
     if repeaters.height < _FEWEST_REPEATERS_FOR_SPEND:
         reason = f"customers with a repeat purchase of positive spend: {repeaters.height}, at least 3 are needed"
@@ -150,9 +151,7 @@ def _fit_spend(
     return fit.rows, evaluation, []
 
 
-def _take_mean_spend(
-    rows: pl.DataFrame, reason: str
-) -> tuple[list[tuple[str, str, float, float | None, float | None, float | None]], pl.DataFrame, list[str]]:
+def _take_mean_spend(rows: pl.DataFrame, reason: str) -> tuple[list[ParameterRow], pl.DataFrame, list[str]]:
     spend, orders = float(rows["spend"].sum()), float(rows["orders"].sum())
     mean = max(spend, 0.0) / orders if orders > 0 else 0.0
     note = f"No Gamma-Gamma: {reason}. Every customer is expected to spend the mean per order, {mean:,.2f}."
@@ -172,16 +171,17 @@ def _estimate(
     logs = mode.theta + np.log([unit if name in _WITH_UNIT else 1.0 for name in PARAMETERS[model]])
     sds = np.sqrt(np.diag(mode.covariance))
     rows = [
-        (
-            model,
-            name,
-            *(float(v) for v in (np.exp(log), np.exp(log) * sd, *np.exp(log + _NORMAL_95 * np.array([-sd, sd])))),
-        )
+        _describe_parameter(model, name, float(log), float(sd))
         for name, log, sd in zip(PARAMETERS[model], logs, sds, strict=True)
     ]
     log_likelihood = float(compile_posterior(model, priors)(logs, *data)[1])
     parameters = {name: float(value) for name, value in zip(PARAMETERS[model], np.exp(logs), strict=True)}
     return _Estimate(parameters, rows, log_likelihood, len(data[0]))
+
+
+def _describe_parameter(model: str, name: str, log: float, sd: float) -> ParameterRow:
+    estimate, half = exp(log), _NORMAL_95 * sd
+    return model, name, estimate, estimate * sd, estimate * exp(-half), estimate * exp(half)
 
 
 def _search(model: str, priors: Priors, data: tuple[Vector, ...]) -> Mode:

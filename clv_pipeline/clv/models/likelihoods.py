@@ -3,12 +3,13 @@
 Belongs here: the likelihoods of pymc-marketing as functions of the log-parameters and of the data. Does not belong
 here: how their maximum is found (`modes.py`) or what is made of it (`fit.py`).
 
-The library is imported inside the functions: it costs seconds, and only a fit needs it.
+The library is imported when a posterior is compiled: it costs seconds, and only a fit needs it.
 """
 
 import warnings
 from collections.abc import Callable
 from functools import lru_cache
+from importlib import import_module
 from typing import Any, Protocol
 
 import numpy as np
@@ -23,7 +24,7 @@ type Vector = NDArray[np.float64]
 class Evaluate(Protocol):
     """Log-parameters and data columns in; (minus log posterior, log-likelihood[, gradient of the first]) out."""
 
-    def __call__(self, theta: Vector, /, *data: Vector) -> list[Any]: ...
+    def __call__(self, theta: Vector, /, *data: Vector) -> list[Any]: ...  # noqa: D102
 
 
 # The gradient of hyp2f1 takes 9 s to compile and costs more than differences of the value.
@@ -48,17 +49,14 @@ def compile_posterior(model: str, priors: Priors) -> Evaluate:
     with warnings.catch_warnings():
         # Deprecations inside the library and its dependencies are theirs to mend.
         warnings.simplefilter("ignore")
-        import pytensor  # noqa: PLC0415
-
+        pytensor = _load("pytensor")
         # Even with a Python linker, folding constants would call the C compiler: 9 s, and files in the home directory.
         with pytensor.config.change_flags(cxx=""):
             return _compile(model, priors)
 
 
 def _compile(model: str, priors: Priors) -> Evaluate:
-    import pytensor  # noqa: PLC0415
-    import pytensor.tensor as pt  # noqa: PLC0415
-
+    pytensor, pt = _load("pytensor"), _load("pytensor.tensor")
     theta = pt.dvector("theta")
     values = {name: pt.exp(theta[i]) for i, name in enumerate(PARAMETERS[model])}
     columns = ("frequency", "monetary_value") if model == "gamma_gamma" else ("frequency", "recency", "T")
@@ -77,44 +75,34 @@ def _compile(model: str, priors: Priors) -> Evaluate:
 
 
 def _log_prior(setting: str, prior: Prior, value: Any) -> Any:
-    import pymc as pm  # noqa: PLC0415
-    from pymc_extras.prior import Prior as LibraryPrior  # noqa: PLC0415
-    from pymc_extras.prior import UnsupportedDistributionError  # noqa: PLC0415
-
+    pm, library = _load("pymc"), _load("pymc_extras.prior")
     name, arguments = prior
     try:
         with pm.Model():
-            variable = LibraryPrior(name, **dict(arguments)).create_variable("parameter")
+            variable = library.Prior(name, **dict(arguments)).create_variable("parameter")
         pm.logp(variable, 1.0).eval(mode="FAST_COMPILE")  # Refuses arguments out of range.
         return pm.logp(variable, value)
-    except (UnsupportedDistributionError, ValueError, TypeError, NotImplementedError) as error:
+    except (library.UnsupportedDistributionError, ValueError, TypeError, NotImplementedError) as error:
         given = ", ".join(f"{key} = {number:g}" for key, number in arguments)
         raise ModelError(f"{setting}: pymc has no distribution {name}({given})") from error
 
 
 def _bg_nbd(values: dict[str, Any], frequency: Any, recency: Any, T: Any) -> Any:
-    from pymc_marketing.clv.distributions import BetaGeoNBD  # noqa: PLC0415
-
-    return _library_log_likelihood(BetaGeoNBD.dist(**values, T=T), recency, frequency)
+    return _library_log_likelihood("BetaGeoNBD", values, frequency, recency, T)
 
 
 def _mbg_nbd(values: dict[str, Any], frequency: Any, recency: Any, T: Any) -> Any:
-    from pymc_marketing.clv.distributions import ModifiedBetaGeoNBD  # noqa: PLC0415
-
-    return _library_log_likelihood(ModifiedBetaGeoNBD.dist(**values, T=T), recency, frequency)
+    return _library_log_likelihood("ModifiedBetaGeoNBD", values, frequency, recency, T)
 
 
 def _pareto_nbd(values: dict[str, Any], frequency: Any, recency: Any, T: Any) -> Any:
-    from pymc_marketing.clv.distributions import ParetoNBD  # noqa: PLC0415
-
-    return _library_log_likelihood(ParetoNBD.dist(**values, T=T), recency, frequency)
+    return _library_log_likelihood("ParetoNBD", values, frequency, recency, T)
 
 
-def _library_log_likelihood(distribution: Any, recency: Any, frequency: Any) -> Any:
-    import pymc as pm  # noqa: PLC0415
-    import pytensor.tensor as pt  # noqa: PLC0415
-
-    return pm.logp(distribution, pt.stack([recency, frequency], axis=-1))
+def _library_log_likelihood(distribution: str, values: dict[str, Any], frequency: Any, recency: Any, T: Any) -> Any:
+    library = _load("pymc_marketing.clv.distributions")
+    rows = _load("pytensor.tensor").stack([recency, frequency], axis=-1)
+    return _load("pymc").logp(getattr(library, distribution).dist(**values, T=T), rows)
 
 
 def _gamma_gamma(values: dict[str, Any], frequency: Any, monetary_value: Any) -> Any:
@@ -122,8 +110,7 @@ def _gamma_gamma(values: dict[str, Any], frequency: Any, monetary_value: Any) ->
 
     The library has it inside a model that takes one row per customer, and no distribution to call.
     """
-    import pytensor.tensor as pt  # noqa: PLC0415
-
+    pt = _load("pytensor.tensor")
     p, q, gamma = values["p"], values["q"], values["gamma"]
     px = p * frequency
     return (
@@ -135,6 +122,11 @@ def _gamma_gamma(values: dict[str, Any], frequency: Any, monetary_value: Any) ->
         + px * pt.log(frequency)
         - (px + q) * pt.log(frequency * monetary_value + gamma)
     )
+
+
+def _load(module: str) -> Any:
+    """A module that costs seconds to import and whose types the checker cannot follow."""
+    return import_module(module)
 
 
 _LIKELIHOODS: dict[str, Callable[..., Any]] = {

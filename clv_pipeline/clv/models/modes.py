@@ -6,6 +6,7 @@ knows which model it is.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -122,7 +123,8 @@ def _polish(objective: Objective, theta: Vector) -> Mode | None:
     return Mode(theta, cho_solve(factor, np.eye(len(theta)))) if factor and gain < _CONVERGED else None
 
 
-def _factorise(hessian: NDArray[np.float64]) -> tuple[NDArray[np.float64], bool] | None:
+def _factorise(hessian: NDArray[np.float64]) -> Any:
+    """The Cholesky factor for `cho_solve`; None where there is no maximum."""
     if not np.isfinite(hessian).all():
         return None
     try:

@@ -54,6 +54,7 @@ def expected_purchases(
     frequency: ArrayLike,
     recency: ArrayLike,
     T: ArrayLike,
+    *,
     horizon: ArrayLike,
 ) -> Vector:
     """E[purchases in (T, T + horizon] | frequency, recency, T]. It contains P(alive): do not multiply again.
@@ -62,11 +63,11 @@ def expected_purchases(
     the case frequency = recency = T = 0.
     """
     alive = p_alive(model, parameters, frequency, recency, T)
-    return alive * expected_purchases_if_alive(model, parameters, frequency, T, horizon)
+    return alive * expected_purchases_if_alive(model, parameters, frequency, T, horizon=horizon)
 
 
 def expected_purchases_if_alive(
-    model: str, parameters: Mapping[str, float], frequency: ArrayLike, T: ArrayLike, horizon: ArrayLike
+    model: str, parameters: Mapping[str, float], frequency: ArrayLike, T: ArrayLike, *, horizon: ArrayLike
 ) -> Vector:
     """E[purchases in (T, T + horizon] | frequency, T, alive at T]; recency does not matter any more."""
     _check_model(model)
@@ -82,7 +83,7 @@ def expected_purchases_if_alive(
 
 
 def purchase_probabilities(
-    model: str, parameters: Mapping[str, float], frequency: ArrayLike, T: ArrayLike, horizon: ArrayLike, most: int
+    model: str, parameters: Mapping[str, float], frequency: ArrayLike, T: ArrayLike, *, horizon: ArrayLike, most: int
 ) -> NDArray[np.float64]:
     """P(n purchases in (T, T + horizon] | frequency, T, alive at T) for n = 0..most, one row per customer.
 
@@ -93,11 +94,13 @@ def purchase_probabilities(
     x, T, t = (np.atleast_1d(values) for values in _as_floats(frequency, T, horizon))
     shape, scale = parameters["r"] + x, parameters["alpha"] + T
     if model != "pareto_nbd":
-        return _beta_geometric_probabilities(shape, scale, parameters["a"], _posterior_b(model, parameters, x), t, most)
+        return _beta_geometric_probabilities(
+            shape, scale, parameters["a"], _posterior_b(model, parameters, x), t, most=most
+        )
     s, rate = parameters["s"], parameters["beta"] + T
     survives = np.exp(-s * np.log1p(t / rate))
     probabilities = survives[:, None] * _nbd_probabilities(shape, scale, t, most)
-    # Over g = 1 - (1 + u/rate)^-k the density of the time of death u, at most polynomial in 1 - g, is easy to integrate.
+    # Over g = 1 - (1 + u/rate)^-k the density of the time of death u is smooth, whether s is small or large.
     k = min(s, 1.0)
     end = -np.expm1(-k * np.log1p(t / rate))
     nodes, weights = leggauss(_NODES)
@@ -151,7 +154,7 @@ def _expect_beta_geometric(shape: Vector, scale: Vector, a: float, b: Vector, t:
 
 
 def _beta_geometric_probabilities(
-    shape: Vector, scale: Vector, a: float, b: Vector, t: Vector, most: int
+    shape: Vector, scale: Vector, a: float, b: Vector, t: Vector, *, most: int
 ) -> NDArray[np.float64]:
     nbd = _nbd_probabilities(shape, scale, t, most)
     n = np.arange(most + 1)

@@ -22,7 +22,7 @@ from clv_pipeline.clv.models import purchase_probabilities
 
 type Vector = NDArray[np.float64]
 
-_GRID = 128
+_GRID = 256
 # Counts are told apart up to here and gathered into groups of growing width beyond.
 _SINGLE_COUNTS = 48
 _COUNT_GROUPS = 48
@@ -44,7 +44,7 @@ def bound_spend(
     One entry per row of `frequency`, `T` (weeks) and `alive` (P(alive)). With `spend`, the Gamma-Gamma parameters, in
     units of gamma + frequency x monetary_value; without, in purchases. A lower bound of 0 is the normal case: it says
     that no purchase at all has at least probability (1 - coverage) / 2. So can the upper bound be 0 where the
-    expectation is not. Interpolated on a grid: within 1% of the exact quantile.
+    expectation is not. Interpolated on a grid, to about 0.2%.
     """
     tail = (1 - coverage) / 2
     lower, upper = np.zeros(len(frequency)), np.zeros(len(frequency))
@@ -54,7 +54,7 @@ def bound_spend(
         ages, position = np.unique(T[rows], return_inverse=True)
         x = float(frequency[rows[0]])
         most = _count_worth_telling(parameters, x, ages, horizon)
-        probabilities = purchase_probabilities(model, parameters, x, ages, horizon, most)
+        probabilities = purchase_probabilities(model, parameters, x, ages, horizon=horizon, most=most)
         values, below = _tabulate(probabilities, spend, x)
         # The share of the alive that may lie above the bound, for the tail to hold over alive and dead together.
         with np.errstate(divide="ignore"):

@@ -53,8 +53,8 @@ def score_customers(
     Result: customer_id, p_alive, expected_purchases (over the horizon), expected_spend (per purchase), clv, clv_lower,
     clv_upper, decile (1 = highest clv; floor(10 (rank - 1) / N) + 1, ties by customer_id).
 
-    clv = sum over months k of (E[X(t_k)] - E[X(t_(k-1))]) x expected_spend x margin / (1 + annual_discount_rate)^(k/12):
-    the purchases of a month are discounted from its end. A month is 365.25/12/7 weeks.
+    clv = sum over months k of (E[X(t_k)] - E[X(t_k-1)]) x expected_spend x margin / (1 + annual rate)^(k/12): the
+    purchases of a month are discounted from its end. A month is 365.25/12/7 weeks.
 
     clv_lower and clv_upper hold, with 80% probability given the parameters, the value of what the customer will really
     spend: whether alive, how often, and how much each time are all open (`bound_spend`). Spend is discounted as the
@@ -145,7 +145,7 @@ def _expect_by_age(
     frequency, T = (aged[name].cast(pl.Float64).to_numpy() for name in _AGED)
     months = np.arange(1, horizon_months + 1)
     until = expected_purchases_if_alive(
-        models.purchase_model, models.purchases, frequency[:, None], T[:, None], months * WEEKS_PER_MONTH
+        models.purchase_model, models.purchases, frequency[:, None], T[:, None], horizon=months * WEEKS_PER_MONTH
     )
     within = np.diff(until, axis=1, prepend=0.0)
     discounted = within @ (1 + annual_discount_rate) ** (-months / 12)

@@ -54,7 +54,7 @@ def draw_heat_map(grid: pl.DataFrame, age_title: str) -> Spec:
         .mark_rect(stroke="white", strokeWidth=1)
         .encode(color=alt.Color("later:Q", scale=scale, legend=None))
     )
-    text = base.mark_text(fontSize=alt.ExprRef(f"width / {ages} < 21 ? 0 : 11")).encode(
+    text = base.mark_text(fontSize=alt.ExprRef(f"width / {ages} < 25 ? 0 : 11")).encode(
         text="cell:N",
         color=alt.condition(f"datum.later > {0.58 * float(largest)}", alt.value("white"), alt.value("black")),  # pyright: ignore[reportArgumentType]
     )

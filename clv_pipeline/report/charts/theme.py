@@ -31,6 +31,7 @@ THEME: Spec = {
     "axis": {
         "labelColor": MUTED, "titleColor": MUTED, "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": 500,
         "gridColor": RULE, "domain": False, "ticks": False, "labelPadding": 6, "titlePadding": 8, "labelOverlap": True,
+        "labelSeparation": 6,
     },
     "axisY": {"titleAngle": 0, "titleAlign": "left", "titleAnchor": "start", "titleX": 0, "titleY": -12},
     "axisX": {"grid": False, "labelAngle": 0},

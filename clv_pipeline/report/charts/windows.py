@@ -110,7 +110,7 @@ def draw_bridge(bridge: pl.DataFrame, currency: str) -> Spec:
         y=alt.Y("label:N", sort=frame["label"].to_list(), axis=lines),
         tooltip=tooltips(label="Step", profit_text="Profit"),
     )
-    scale = alt.Scale(domainMax=_headroom(frame["edge"]))
+    scale = alt.Scale(domainMax=_headroom(frame["start"].append(frame["end"])))
     bars = base.mark_bar(height={"band": 0.62}).encode(
         x=alt.X("start:Q", axis=money_axis("Profit", currency, tickCount=4), scale=scale),
         x2="end:Q",
@@ -126,5 +126,5 @@ def draw_bridge(bridge: pl.DataFrame, currency: str) -> Spec:
 
 def _headroom(values: pl.Series) -> float:
     """The end of an axis that leaves room for the text after the longest bar."""
-    largest = values.max()
-    return float(largest) * 1.22 if isinstance(largest, int | float) and largest > 0 else 1.0
+    ends = [0.0, *values.drop_nulls().to_list()]
+    return max(ends) + 0.22 * ((max(ends) - min(ends)) or 1.0)

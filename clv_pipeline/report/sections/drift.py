@@ -3,7 +3,7 @@
 import polars as pl
 
 from clv_pipeline.report import numbers as n
-from clv_pipeline.report.blocks import Figure, Section, empty_section
+from clv_pipeline.report.blocks import Figure, Note, Section, empty_section
 from clv_pipeline.report.charts.models import draw_drift
 from clv_pipeline.report.facts import ReportData
 from clv_pipeline.report.tables import Column, build_table, label
@@ -41,6 +41,9 @@ def build_section(data: ReportData) -> Section:
         csv_name=f"drift_checks_{data.facts.as_of}.csv",
         note="PSI and KS are 0 for equal distributions. A drifted feature is a reason to look, not an error.",
     )
+    if checks["statistic"].is_null().all():
+        sentence = "Neither month has values to compare, so no check could be made."
+        return Section(_ID, _TITLE, _QUESTION, [Note([sentence]), table])
     figure = Figure("chart-drift", "Drift against the threshold", describe_drift(checks), draw_drift(checks))
     return Section(_ID, _TITLE, _QUESTION, [figure, table])
 

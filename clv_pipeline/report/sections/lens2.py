@@ -98,8 +98,8 @@ def _name_groups(groups: pl.DataFrame) -> pl.DataFrame:
 
 def _draw_groups(groups: pl.DataFrame) -> Figure:
     series = [("share_customers", "Customers"), ("share_profit_2", "Latest profit")]
-    shown = groups.with_columns(share_profit_2=pl.col("share_profit_2").fill_null(0.0))
-    spec = draw_pairs(shown, "name", series, "Share", list(GROUPS.values()))
+    known = [(column, name) for column, name in series if groups[column].is_not_null().all()]
+    spec = draw_pairs(groups, "name", known, "Share", list(GROUPS.values()))
     return Figure("chart-groups", "Who bought when", describe_groups(groups), spec)
 
 

@@ -1,10 +1,14 @@
 const read = (id) => JSON.parse(document.getElementById(id).textContent);
 const config = read("theme");
+const options = { mode: "vega-lite", renderer: "svg", actions: false, config };
+// One after the other, so that the first charts show while the last are still being drawn.
 for (const [id, spec] of Object.entries(read("charts"))) {
   const element = document.getElementById(id);
-  window.vegaEmbed(element, spec, { mode: "vega-lite", renderer: "svg", actions: false, config }).catch((error) => {
+  try {
+    await window.vegaEmbed(element, spec, options);
+  } catch (error) {
     element.classList.add("failed");
     element.textContent = "This chart could not be drawn; the figures are in the table.";
     console.error(id, error);
-  });
+  }
 }

@@ -1,0 +1,70 @@
+"""Tells runs that work from runs whose process died, so that a dead run never takes a place in the queue for good.
+
+Belongs here: the sign of life of a run, and failing runs that have lost it. Does not belong here: running anything.
+
+Dagster learns that a run ended from the process that ran it, so a killed one stays "started" for ever and counts
+against `max_concurrent_runs`. A lock tells the truth: the kernel frees it, whatever the process died of.
+"""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import dagster as dg
+
+from clv_pipeline.lake import Lake
+
+_MESSAGE = "The process of this run ended without a word. What it had published stays; the next run does the rest."
+
+
+def build_lake_resource(lake: Lake) -> dg.ResourceDefinition:
+    """The lake as a resource; a run shows that it is alive for as long as it has it."""
+
+    @dg.resource(description="The tables of this home.")
+    def lake_of_run(context: dg.InitResourceContext) -> Iterator[Lake]:
+        if context.run_id is None:
+            yield lake
+            return
+        with _show_life(lake, context.run_id):
+            yield lake
+
+    return lake_of_run
+
+
+@contextmanager
+def _show_life(lake: Lake, run_id: str) -> Iterator[None]:
+    sign = _folder(lake) / f"{run_id}.lock"
+    sign.parent.mkdir(parents=True, exist_ok=True)
+    unseen = sign.with_suffix(f".{os.getpid()}")
+    with unseen.open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        unseen.rename(sign)  # seen only once it is locked
+        try:
+            yield
+        finally:
+            sign.unlink(missing_ok=True)
+
+
+def fail_dead_runs(instance: dg.DagsterInstance, lake: Lake) -> list[str]:
+    """Reports the runs whose process died as failed; returns their ids."""
+    return [sign.stem for sign in sorted(_folder(lake).glob("*.lock")) if _fail_if_dead(instance, sign)]
+
+
+def _fail_if_dead(instance: dg.DagsterInstance, sign: Path) -> bool:
+    with suppress(OSError), sign.open("r+") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        run = instance.get_run_by_id(sign.stem)
+        if run is None or not sign.exists():
+            return False
+        dead = not run.is_finished
+        if dead:
+            instance.report_run_failed(run, _MESSAGE)
+        sign.unlink()
+        return dead
+    return False
+
+
+def _folder(lake: Lake) -> Path:
+    return lake.root / ".locks" / "runs"
