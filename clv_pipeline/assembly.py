@@ -7,6 +7,7 @@ from datetime import date
 
 import dagster as dg
 
+from clv_pipeline.assets import build_asset
 from clv_pipeline.automation import build_daily_schedule, build_delivery_sensor
 from clv_pipeline.dead_runs import build_lake_resource
 from clv_pipeline.lake import Lake
@@ -16,7 +17,6 @@ from clv_pipeline.settings import Settings
 from clv_pipeline.stages.report import build_report_asset
 from clv_pipeline.stages.transactions import build_landing
 from clv_pipeline.state import State
-from clv_pipeline.steps import build_asset
 
 
 def build_definitions(settings: Settings) -> dg.Definitions:

@@ -7,7 +7,7 @@ that `clv --help` answers at once.
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,16 +19,19 @@ from clv_pipeline.settings import PERIOD_PATTERN, Settings, SettingsError, load_
 
 if TYPE_CHECKING:
     from clv_pipeline.runs import Runner
+    from clv_pipeline.state import State
 
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     help="Customer-base audit and customer lifetime value from raw transactions.",
+    epilog="Example: clv demo cdnow, then clv status --config data/cdnow/clv.toml",
     rich_markup_mode="rich",
 )
 console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
+_SHOWN_BAD_FILES = 10
 
 Config = Annotated[
     Path | None,
@@ -51,6 +54,8 @@ def run_app(arguments: list[str]) -> int:
         errors.print("stopped")
         return 130
     except Exception as error:
+        if type(error).__name__ == "NoArgsIsHelpError":  # the help is the answer, and is printed by then
+            return 2
         if not _is_expected(error):
             if os.environ.get("CLV_DEBUG"):
                 raise
@@ -67,8 +72,23 @@ def _is_expected(error: Exception) -> bool:
 
 
 def _one_line(error: Exception) -> str:
-    text = getattr(error, "format_message", lambda: str(error))()
+    text = str(error)
+    if isinstance(error, OSError) and error.strerror:
+        text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    if hasattr(error, "format_message"):
+        command = getattr(getattr(error, "ctx", None), "command", None)
+        text = f"{error.format_message()} {getattr(command, 'epilog', None) or ''}"
     return " ".join(text.split()) or type(error).__name__
+
+
+def _load(config: Path | None) -> Settings:
+    settings = load_settings(config)
+    if not settings.source.columns and not settings.config_file.exists():
+        raise SettingsError(
+            f"no {settings.config_file.name} in {settings.base}; write one (the README has an example), name one with"
+            " --config, or see it work with `clv demo`"
+        )
+    return settings
 
 
 @app.command(epilog="Example: clv run --as-of 1998-06 --config clv.toml")
@@ -79,42 +99,86 @@ def run(
     config: Config = None,
 ) -> int:
     """Loads what is new and brings everything stale up to date."""
-    settings = load_settings(config)
+    settings = _load(config)
     return _run(settings, _check_month(as_of))
 
 
 def _run(settings: Settings, as_of: str | None) -> int:
     from clv_pipeline.runs import RunError  # noqa: PLC0415
-    from clv_pipeline.sources import list_files  # noqa: PLC0415
+    from clv_pipeline.status import describe_quarantine  # noqa: PLC0415
 
     with _open_runner(settings) as runner:
-        landed = runner.land()
-        console.print(f"  {landed.rows:,} new rows in {landed.batches} files, {landed.unchanged_files} files unchanged")
-        state, bad = runner.state, landed.bad_files
+        bad = _land(runner)
+        state = runner.state
         if not state.periods:
-            where = settings.source.path
-            problem = (
-                bad[0] if bad else f"no usable line in {where}" if list_files(settings) else f"no file matches {where}"
-            )
-            raise RunError(f"{problem}; see [source] in {settings.config_file.name}, and `clv status`")
+            if not bad:
+                raise RunError(_explain_nothing(state))
+            return 1
         if as_of and as_of not in state.known_periods:
-            raise RunError(f"as-of {as_of} is outside the data ({state.periods[0]} to {state.periods[-1]})")
-        runs = runner.refresh(as_of)
-        if runs or not runner.is_report_current():
-            runner.report()
-        else:
-            console.print("  everything is up to date")
+            raise RunError(f"as-of {as_of} is outside the data; choose from {state.periods[0]} to {state.periods[-1]}")
+        _refresh(runner, as_of)
         _print_places(settings)
-        for problem in bad:
-            errors.print(f"[red]error:[/] {escape(problem)}")
+        if quarantine := describe_quarantine(runner.state):
+            errors.print(f"[yellow]note:[/] {escape(quarantine)}")
+        if runner.state.last_loaded_day is None:
+            raise RunError("no delivered row can be used; mend the files, or [source] in " + settings.config_file.name)
         return 1 if bad else 0
+
+
+def _land(runner: "Runner") -> bool:
+    """Lands what is new; returns whether a file could not be read, having said which and why."""
+    landed = runner.land()
+    bad = landed.bad_files
+    new = f"{landed.rows:,} new rows from {_count(landed.batches, 'file')}" if landed.batches else "nothing new"
+    console.print(f"  {new}, {_count(landed.unchanged_files, 'file')} known" + (f", {len(bad)} bad" if bad else ""))
+    for problem in bad[:_SHOWN_BAD_FILES]:
+        errors.print(f"[red]error:[/] {escape(problem)}")
+    if len(bad) > _SHOWN_BAD_FILES:
+        errors.print(f"[red]error:[/] {len(bad) - _SHOWN_BAD_FILES} more files cannot be read")
+    return bool(bad)
+
+
+def _refresh(runner: "Runner", as_of: str | None) -> None:
+    from clv_pipeline.runs import RunError  # noqa: PLC0415
+
+    try:
+        runs = runner.refresh(as_of)
+    except RunError:
+        # What was published before the failure is worth seeing; the failure is what has to be told.
+        with suppress(RunError):
+            runner.report()
+        raise
+    if runs or not runner.is_report_current():
+        runner.report()
+    else:
+        console.print("  everything is up to date")
+
+
+def _explain_nothing(state: "State") -> str:
+    from clv_pipeline.sources import list_files  # noqa: PLC0415
+    from clv_pipeline.status import describe_quarantine  # noqa: PLC0415
+
+    settings, file = state.settings, state.settings.config_file.name
+    files = list_files(settings)
+    if quarantine := describe_quarantine(state):
+        return f"no delivered row can be used: {quarantine}; mend the files, or [source] in {file}"
+    if not files:
+        return f"no file matches {settings.source.path} in {settings.base}; mend [source] path in {file}"
+    return f"{files[0].name} has no rows, nor has any other file that matches {settings.source.path}; deliver some"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _print_places(settings: Settings) -> None:
     option = f" --config {settings.config_file}" if settings.config_file != Path("clv.toml").resolve() else ""
-    console.print(f"report    {settings.home / 'report' / 'index.html'}")
-    console.print(f"database  {settings.home / 'clv.duckdb'}")
-    console.print(f"UI        clv ui{option}")
+    for what, where in (
+        ("report", settings.home / "report" / "index.html"),
+        ("database", settings.home / "clv.duckdb"),
+        ("UI", f"clv ui{option}"),
+    ):
+        console.print(f"{what:<9} {escape(str(where))}", soft_wrap=True)
 
 
 @contextmanager
@@ -124,13 +188,14 @@ def _open_runner(settings: Settings) -> Iterator["Runner"]:
 
     if not settings.source.columns:
         raise SettingsError(
-            f"{settings.config_file.name}: [source.columns] is missing; map order_id, customer_id, ... first"
+            f"{settings.config_file.name}: [source.columns] is missing; write which column of the source is order_id,"
+            " customer_id, order_ts, product_id and unit_price or line_total"
         )
     lake = Lake(settings.home, settings.engine)
     with open_instance(settings, lake) as instance, console.status("starting") as status:
 
         def announce(text: str) -> None:
-            status.update(text)
+            status.update(escape(text))
             console.print(f"[cyan]{escape(text)}[/]")
 
         yield Runner(settings, lake, instance, announce)
@@ -142,28 +207,33 @@ def backfill(
     last: Annotated[str, typer.Argument(metavar="TO", help="Last month, YYYY-MM.")],
     select: Annotated[str | None, typer.Option("--select", help="Stages, comma-separated; default: all.")] = None,
     config: Config = None,
-) -> None:
+) -> int:
     """Runs a range of months again, whether stale or not."""
     from clv_pipeline.pipeline import STAGES, select_steps  # noqa: PLC0415
+    from clv_pipeline.runs import RunError  # noqa: PLC0415
 
-    settings = load_settings(config)
-    stages = tuple(part.strip() for part in select.split(",")) if select else STAGES
+    settings = _load(config)
+    stages = STAGES if select is None else tuple(part.strip() for part in select.split(","))
     if unknown := [stage for stage in stages if stage not in STAGES]:
         raise SettingsError(f"--select: unknown stage '{unknown[0]}'; choose from {', '.join(STAGES)}")
     if str(_check_month(first)) > str(_check_month(last)):
         raise SettingsError(f"FROM {first} is after TO {last}; swap them")
     with _open_runner(settings) as runner:
-        if not runner.state.periods:
-            runner.land()
-        runner.backfill(select_steps(stages), first, last)
-        if set(stages) & set(STAGES[2:]):
-            runner.report()
+        bad = not runner.state.periods and _land(runner)
+        state = runner.state
+        if not state.periods and not bad:
+            raise RunError(_explain_nothing(state))
+        if state.periods:
+            runner.backfill(select_steps(stages), first, last)
+            if set(stages) & set(STAGES[2:]):
+                runner.report()
+        return 1 if bad else 0
 
 
 def _check_month(text: str | None) -> str | None:
     import re  # noqa: PLC0415
 
-    if text is not None and not re.match(PERIOD_PATTERN, text):
+    if text is not None and not re.fullmatch(PERIOD_PATTERN.rstrip("$"), text):
         raise SettingsError(f"'{text}' is no month; write YYYY-MM, for example 1998-06")
     return text
 
@@ -173,7 +243,7 @@ def status(config: Config = None) -> None:
     """Shows freshness, row counts, checks, the model in use, drift and quarantine."""
     from clv_pipeline.status import print_status  # noqa: PLC0415
 
-    print_status(load_settings(config), console)
+    print_status(_load(config), console)
 
 
 @app.command(epilog="Example: clv report --open")
@@ -183,14 +253,16 @@ def report(
     config: Config = None,
 ) -> None:
     """Rebuilds the report."""
-    from clv_pipeline.lake import Lake  # noqa: PLC0415
+    from clv_pipeline.lake import Lake, LakeError  # noqa: PLC0415
     from clv_pipeline.publication import publish_report  # noqa: PLC0415
 
-    settings = load_settings(config)
+    settings = _load(config)
     lake = Lake(settings.home, settings.engine)
+    if not lake.published("lenses.lens1_headline"):
+        raise LakeError("there is nothing to report yet; run `clv run` first")
     lake.prepare()
     page = publish_report(lake, settings, _check_month(as_of))
-    console.print(str(page))
+    console.print(escape(str(page)), soft_wrap=True)
     if open_page:
         typer.launch(page.as_uri())
 
@@ -203,7 +275,7 @@ def ui(
     """Starts Dagster's web server and daemon on this project."""
     from clv_pipeline.ui import serve  # noqa: PLC0415
 
-    return serve(load_settings(config), port, console)
+    return serve(_load(config), port, console)
 
 
 @app.command(epilog="Example: clv demo cdnow --home data/cdnow")

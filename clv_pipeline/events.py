@@ -10,7 +10,8 @@ import dagster as dg
 from dagster import AssetCheckEvaluation
 
 from clv_pipeline.contracts import Audit
-from clv_pipeline.steps import Outcome, StepSpec, Table
+from clv_pipeline.execution import Outcome
+from clv_pipeline.steps import StepSpec, Table
 
 
 def report_outcomes(

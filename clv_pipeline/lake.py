@@ -182,15 +182,20 @@ class Lake:
         staging = self.staging_file(staged.table, staged.period)
         self._copy(con, staged.relation, staging, stamp)
         rename_durably(staging, target)
+        self.failed_file(staged.table, staged.period).unlink(missing_ok=True)
         return stamp
 
     def keep_failed(self, con: duckdb.DuckDBPyConnection, staged: Staged) -> Path:
         """Keeps rows that failed their audit for inspection, out of every view."""
-        target = self.root / ".failed" / staged.table / f"{staged.period}.parquet"
+        target = self.failed_file(staged.table, staged.period)
         target.parent.mkdir(parents=True, exist_ok=True)
         stamp = Stamp(staged.content, staged.rows, "", "", datetime.now(UTC).isoformat(timespec="seconds"))
         self._copy(con, staged.relation, target, stamp)
         return target
+
+    def failed_file(self, table: str, period: str) -> Path:
+        """Where rows of a partition are kept that failed their audit, until it is published."""
+        return self.root / ".failed" / table / f"{period}.parquet"
 
     def staging_file(self, table: str, period: str) -> Path:
         """A new file name in the staging folder, for one writer only."""

@@ -11,6 +11,8 @@ from clv_pipeline.periods import group_ranges
 from clv_pipeline.state import State
 from clv_pipeline.steps import StepSpec
 
+INHERITED = "what it reads is stale"
+
 
 @dataclass(frozen=True)
 class Stale:
@@ -39,7 +41,7 @@ def find_stale(steps: Sequence[StepSpec], state: State, periods: Iterable[str]) 
         for step in steps:
             reason = step.explain_staleness(state, period)
             if reason is None and any(read.table in dirty for read in step.reads):
-                reason = "what it reads is stale"
+                reason = INHERITED
             if reason:
                 dirty |= {table.name for table in step.tables}
                 found.append(Stale(step, period, reason))

@@ -23,7 +23,7 @@ from clv_pipeline.lake import Lake
 from clv_pipeline.ledger import Ledger
 from clv_pipeline.periods import list_periods
 from clv_pipeline.pipeline import AS_OF_STEPS, MONTH_STEPS
-from clv_pipeline.plan import PlannedRun, plan_as_of, plan_months
+from clv_pipeline.plan import INHERITED, PlannedRun, plan_as_of, plan_months
 from clv_pipeline.publication import describe_contents, read_made_from
 from clv_pipeline.settings import Settings
 from clv_pipeline.sql import project_root
@@ -93,7 +93,7 @@ class Runner:
 
     def land(self) -> Landed:
         """Lands what is new."""
-        self.announce("landing: new and changed files")
+        self.announce("looking for new and changed files")
         result = self._execute([LANDING], {})
         metadata = result.asset_materializations_for_node("landing__lines")[0].metadata
         check = result.get_asset_check_evaluations()[0].metadata
@@ -138,14 +138,14 @@ class Runner:
 
     def report(self) -> None:
         """Rebuilds the report and `clv.duckdb`."""
-        self.announce("report: page and clv.duckdb")
+        self.announce("building the report and clv.duckdb")
         self._execute([REPORT], {})
 
     def run(self, run: PlannedRun, *, force: bool = False) -> PlannedRun:
         """Executes one planned run; with `force` also what is up to date."""
         months = run.first if run.first == run.last else f"{run.first} to {run.last}"
         stages = ", ".join(dict.fromkeys(step.stage for step in run.steps))
-        self.announce(f"{stages}: {months} ({'; '.join(run.reasons)})")
+        self.announce(f"running {stages} for {months}: {_explain(run)}")
         tags = range_tags(run)
         if force:
             tags = {RANGE_START_TAG: run.first, RANGE_END_TAG: run.last}
@@ -181,6 +181,13 @@ class Runner:
         if not result.success:
             raise RunError(_find_cause(result))
         return result
+
+
+def _explain(run: PlannedRun) -> str:
+    """The reasons of a run, each once; that a step reads what the run makes anew is no news beside others."""
+    reasons = dict.fromkeys(reason.partition(": ")[2] or reason for reason in run.reasons)
+    causes = [reason for reason in reasons if reason != INHERITED]
+    return ", ".join(causes or reasons)
 
 
 def _find_cause(result: dg.ExecuteInProcessResult) -> str:

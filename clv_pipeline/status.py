@@ -7,65 +7,120 @@ from collections.abc import Sequence
 
 import polars as pl
 from rich.console import Console
+from rich.markup import escape
+from rich.padding import Padding
 from rich.table import Table as Grid
 
 from clv_pipeline.automation import list_new_files
 from clv_pipeline.lake import Lake
+from clv_pipeline.ledger import UNDATED
 from clv_pipeline.pipeline import AS_OF_STEPS, MONTH_STEPS
-from clv_pipeline.plan import Stale, find_stale
+from clv_pipeline.periods import group_ranges
+from clv_pipeline.plan import INHERITED, Stale, find_stale
 from clv_pipeline.reconciliation import reconcile
 from clv_pipeline.settings import Settings
+from clv_pipeline.sources import list_files
 from clv_pipeline.state import State
-from clv_pipeline.steps import StepSpec
+
+_SHOWN_RANGES = 3
 
 
 def print_status(settings: Settings, console: Console) -> None:
     """Prints the state of one home; never changes it."""
     lake = Lake(settings.home, settings.engine)
     state = State(lake, settings)
-    console.print(f"home      {settings.home}")
-    if not state.periods:
-        console.print("data      nothing landed yet; put files where [source] path points and run `clv run`")
-        return
-    console.print(f"data      {state.periods[0]} to {state.periods[-1]}, last day {state.last_loaded_day}")
-    new = list_new_files(state)
-    console.print(f"waiting   {len(new)} new or changed files" if new else "waiting   no new files")
-    existing = sorted(state.stamps(AS_OF_STEPS[0].tables[0].name))
-    stale = [*find_stale(MONTH_STEPS, state, state.known_periods), *find_stale(AS_OF_STEPS, state, existing)]
-    _print_tables(state, stale, console)
-    _print_model(state, console)
-    _print_drift(lake, console)
-    _print_reconciliation(state, console)
+    _say(console, "home", settings.home)
+    _say(console, "data", _describe_data(state))
+    if not settings.source.columns:
+        _say(console, "source", f"[source.columns] is missing in {settings.config_file.name}: nothing can be landed yet")
+    new = len(list_new_files(state))
+    _say(console, "waiting", f"{new:,} new or changed file{'' if new == 1 else 's'}; `clv run` loads them" if new else "-")
+    if state.periods:
+        existing = sorted(state.stamps(AS_OF_STEPS[0].tables[0].name))
+        stale = [*find_stale(MONTH_STEPS, state, state.known_periods), *find_stale(AS_OF_STEPS, state, existing)]
+        _print_stale(stale, console)
+        _print_model(state, console)
+        _print_drift(lake, console)
+    if quarantine := describe_quarantine(state):
+        _say(console, "rejected", quarantine)
     _print_failed(lake, console)
+    if state.ledger.batches.height:
+        _print_tables(state, console)
+        _print_reconciliation(state, console)
 
 
-def _print_tables(state: State, stale: Sequence[Stale], console: Console) -> None:
-    grid = Grid("table", "months", "rows", "latest", "published", "stale", box=None, header_style="bold")
+def describe_quarantine(state: State) -> str | None:
+    """How many delivered rows are quarantined, the commonest reason and where it occurs first; None without any."""
+    files = state.lake.published("transactions.quarantine").values()
+    rows = [pl.scan_parquet(file).select("source", "row_number", "reason") for file in files]
+    quarantined = pl.concat(rows).collect() if rows else pl.DataFrame()
+    if quarantined.is_empty():
+        return None
+    kind = pl.col("reason").str.split(": ").list.first()
+    reasons = quarantined.group_by(kind).len().sort("len", "reason", descending=[True, False])
+    reason, count = reasons.row(0)
+    first = quarantined.filter(kind == reason).sort("source", "row_number").row(0, named=True)
+    delivered = int(state.ledger.batches["rows"].sum())
+    return (
+        f"{quarantined.height:,} of {delivered:,} delivered rows are in transactions.quarantine, {count:,} of them for"
+        f" '{reason}', first in {first['source']} row {first['row_number']}"
+    )
+
+
+def _say(console: Console, what: str, text: object) -> None:
+    console.print(f"{what:<9} {escape(str(text))}", soft_wrap=True)
+
+
+def _describe_data(state: State) -> str:
+    if state.last_loaded_day:
+        return f"{state.periods[0]} to {state.periods[-1]}, last day {state.last_loaded_day}"
+    if state.ledger.batches.height:
+        return "no usable line yet"
+    settings = state.settings
+    found = "" if list_files(settings) else f"; no file matches {settings.source.path} in {settings.base}"
+    return f"nothing landed yet{found}"
+
+
+def _print_stale(stale: Sequence[Stale], console: Console) -> None:
+    causes = [item for item in stale if item.reason != INHERITED] or list(stale)
+    if not causes:
+        _say(console, "stale", "nothing, every published month is up to date")
+    for stage, reason in dict.fromkeys((item.step.stage, item.reason) for item in causes):
+        months = [item.period for item in causes if (item.step.stage, item.reason) == (stage, reason)]
+        ranges = [first if first == last else f"{first} to {last}" for first, last in group_ranges(months)]
+        more = f" and {len(ranges) - _SHOWN_RANGES} more" if len(ranges) > _SHOWN_RANGES else ""
+        _say(console, "stale", f"{stage} {', '.join(ranges[:_SHOWN_RANGES])}{more}: {reason}")
+
+
+def _print_tables(state: State, console: Console) -> None:
+    grid = _grid("table", "months", "rows", "latest", "published (UTC)")
     for step in (*MONTH_STEPS, *AS_OF_STEPS):
         for table in step.tables:
-            stamps = {month: stamp for month, stamp in state.stamps(table.name).items() if month != "none"}
-            latest = max(stamps, default="-")
+            stamps = state.stamps(table.name)
+            latest = max((month for month in stamps if month != UNDATED), default="-")
             published = max((stamp.published_at for stamp in stamps.values()), default="-")
             rows = sum(stamp.rows for stamp in stamps.values())
-            grid.add_row(table.name, str(len(stamps)), f"{rows:,}", latest, published[:16], _list_stale(step, stale))
+            months = len(stamps) - (UNDATED in stamps)
+            grid.add_row(table.name, str(months), f"{rows:,}", latest, published[:16].replace("T", " "))
+    console.print()
     console.print(grid)
 
 
-def _list_stale(step: StepSpec, stale: Sequence[Stale]) -> str:
-    mine = [item for item in stale if item.step is step]
-    if not mine:
-        return ""
-    months = ", ".join(item.period for item in mine[:3]) + (f" and {len(mine) - 3} more" if len(mine) > 3 else "")
-    return f"{months}: {mine[0].reason}"
+def _grid(name: str, *numbers: str) -> Grid:
+    grid = Grid(box=None, header_style="bold", pad_edge=False)
+    grid.add_column(name, no_wrap=True, overflow="fold")
+    for number in numbers:
+        grid.add_column(number, justify="right", no_wrap=True)
+    return grid
 
 
 def _print_model(state: State, console: Console) -> None:
     stamps = state.stamps("models.parameters")
     if stamps:
         latest = max(stamps)
-        console.print(f"model     {stamps[latest].facts.get('version')}")
+        _say(console, "model", stamps[latest].facts.get("version"))
         for note in stamps[latest].facts.get("notes", []):
-            console.print(f"          {note}")
+            console.print(Padding(escape(note), (0, 0, 0, 10)))
 
 
 def _print_drift(lake: Lake, console: Console) -> None:
@@ -76,20 +131,19 @@ def _print_drift(lake: Lake, console: Console) -> None:
     checks = pl.read_parquet(published[latest])
     drifted = checks.filter(pl.col("drifted"))
     for row in drifted.iter_rows(named=True):
-        console.print(f"drift     {row['feature']} against {row['reference']}: {row['test']} {row['statistic']:.3f}")
+        _say(console, "drift", f"{row['feature']} against {row['reference']}: {row['test']} {row['statistic']:.3f}")
     if drifted.is_empty():
-        console.print(
-            f"drift     none at {latest}" if checks.height else f"drift     nothing to compare {latest} with yet"
-        )
+        _say(console, "drift", f"none at {latest}" if checks.height else f"nothing to compare {latest} with yet")
 
 
 def _print_reconciliation(state: State, console: Console) -> None:
-    grid = Grid("delivered rows", "lines", "amount", box=None, header_style="bold")
+    grid = _grid("delivered rows", "lines", "amount")
     for item, lines, amount in reconcile(state).iter_rows():
         grid.add_row(item, f"{lines:,}", f"{amount:,.2f}")
+    console.print()
     console.print(grid)
 
 
 def _print_failed(lake: Lake, console: Console) -> None:
     for file in sorted((lake.root / ".failed").glob("*/*.parquet")):
-        console.print(f"failed    {file.parent.name} {file.stem}: rows kept for inspection in {file}")
+        _say(console, "failed", f"{file.parent.name} {file.stem}: rows that failed a check are kept in {file}")

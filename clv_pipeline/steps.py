@@ -1,14 +1,12 @@
-"""One way to run a step: write, audit, publish, month by month, and tell Dagster about it.
+"""What a step is: its tables, what it reads, everything its result depends on.
 
-Belongs here: the decorator that turns a function into assets, the loop over months, locks, stamps, checks, metadata.
-Does not belong here: what a table holds (`stages/`, `sql/`, `clv/`) or which months to run (`plan.py`).
+Belongs here: the vocabulary of `stages/` and the staleness of one month. Does not belong here: running a step
+(`execution.py`), showing it to Dagster (`assets.py`), what a table holds (`stages/`, `sql/`, `clv/`).
 """
 
 import inspect
 import json
-import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
@@ -21,15 +19,14 @@ import duckdb
 import pandera.polars as pa
 import polars as pl
 
-from clv_pipeline.contracts import Audit, audit_query, audit_schema, describe_columns, to_markdown
-from clv_pipeline.lake import Lake, LakeError, Staged, Stamp
-from clv_pipeline.periods import list_periods, map_earlier, map_history, shift_period
+from clv_pipeline.contracts import Audit
+from clv_pipeline.lake import Lake
+from clv_pipeline.periods import shift_period
 from clv_pipeline.settings import Settings
 from clv_pipeline.sql import Literal, bind, load_sql
 from clv_pipeline.state import State
 
 ONLY_STALE_TAG = "clv/only_stale"
-_ATTEMPTS = 10
 Content = str | pl.DataFrame
 
 
@@ -163,7 +160,7 @@ class StepSpec:
         """A hash of everything that `period` is made from; None while something required is missing."""
         parts: list[tuple[str, str, str]] = []
         for read in self.reads:
-            found = _list_inputs(read, state, period)
+            found = list_inputs(read, state, period)
             if found is None:
                 return None
             parts += found
@@ -184,7 +181,8 @@ class StepSpec:
         return "new data" if any(stamp.inputs != inputs for stamp in stamps if stamp) else None
 
 
-def _list_inputs(read: Read, state: State, period: str) -> list[tuple[str, str, str]] | None:
+def list_inputs(read: Read, state: State, period: str) -> list[tuple[str, str, str]] | None:
+    """Table, month and content of everything that `read` means for `period`; None while a month is missing."""
     if read.reach is Reach.LANDED:
         return [("landing", period, state.fingerprints.get(period, ""))]
     if read.reach is Reach.SAME:
@@ -212,174 +210,3 @@ def compared_months(state: State, period: str) -> list[str]:
 
 def _hash(text: str) -> str:
     return sha256(text.encode()).hexdigest()[:16]
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a step did for one month."""
-
-    period: str
-    stamps: Mapping[str, Stamp]
-    audits: Mapping[str, list[Audit]]
-    previews: Mapping[str, str]
-    changed: bool
-    skipped: bool = False
-
-    @property
-    def failed(self) -> list[tuple[str, Audit]]:
-        """The blocking audits that failed, with their table."""
-        return [
-            (table, audit)
-            for table, audits in self.audits.items()
-            for audit in audits
-            if audit.blocking and not audit.passed
-        ]
-
-
-def run_month(
-    spec: StepSpec, state: State, con: duckdb.DuckDBPyConnection, period: str, *, only_stale: bool = False
-) -> Outcome:
-    """Computes, audits and publishes one month of a step, under the lock of that month.
-
-    What it reads may be replaced meanwhile by another run: then it computes again, so that what is published was made
-    from what its stamp says.
-    """
-    lake = state.lake
-    # A Dagster pool would stay taken when a run is killed; the kernel frees this lock.
-    turn = lake.hold(f"{spec.stage}.{spec.name}") if spec.one_at_a_time else nullcontext()
-    with lake.hold(f"{spec.stage}.{spec.name}.{period}"), turn:
-        for _ in range(_ATTEMPTS):
-            state = state.look_again()
-            if only_stale and spec.explain_staleness(state, period) is None:
-                stamps = {name: stamp for name in spec.names if (stamp := state.stamp(name, period))}
-                return Outcome(period, stamps, {}, {}, changed=False, skipped=True)
-            inputs = spec.inputs(state, period)
-            if inputs is None:
-                raise LakeError(_name_missing(spec, state, period))
-            step = Step(con, lake, state.settings, state, period)
-            _expose_reads(spec, step)
-            result = spec.compute(step)
-            contents = result if isinstance(result, Mapping) else {spec.tables[0].name: result}
-            staged = {name: lake.stage(con, name, period, content) for name, content in contents.items()}
-            if spec.inputs(state.look_again(), period) == inputs:
-                return _audit_and_publish(spec, step, staged, inputs)
-        raise LakeError(f"{spec.stage} {period}: what it reads kept changing; run it again when other runs are done")
-
-
-def _audit_and_publish(spec: StepSpec, step: Step, staged: Mapping[str, Staged], inputs: str) -> Outcome:
-    audits: dict[str, list[Audit]] = {}
-    previews: dict[str, str] = {}
-    for table in spec.tables:
-        frame = step.frame(f"FROM {staged[table.name].relation}")
-        rules = [audit_query(step.con, name, step.select(query)) for name, query in table.rules.items()]
-        audits[table.name] = [audit_schema(frame, table.schema), *rules, *step.advices.get(table.name, [])]
-        previews[table.name] = to_markdown(frame.head(5))
-    before = {name: step.lake.read_stamp(name, step.period) for name in staged}
-    outcome = Outcome(step.period, {}, audits, previews, changed=True)
-    if outcome.failed:
-        for name, _ in outcome.failed:
-            step.lake.keep_failed(step.con, staged[name])
-        return outcome
-    code = spec.code_version(step.settings)
-    stamps = {
-        name: step.lake.publish(step.con, item, inputs=inputs, code=code, facts=step.facts.get(name))
-        for name, item in staged.items()
-    }
-    changed = any(stamp.content != getattr(before[name], "content", None) for name, stamp in stamps.items())
-    return Outcome(step.period, stamps, audits, previews, changed)
-
-
-def _expose_reads(spec: StepSpec, step: Step) -> None:
-    for read in spec.reads:
-        months: list[str] | None
-        match read.reach:
-            case Reach.LANDED:
-                continue
-            case Reach.HISTORY:
-                months = [month for month in step.state.periods if month <= step.period]
-            case Reach.COMPARED:
-                months = [*compared_months(step.state, step.period), step.period]
-            case Reach.WHOLE:
-                months = None
-            case Reach.SAME:
-                months = [step.period]
-        step.lake.expose(step.con, read.table, months)
-
-
-def _name_missing(spec: StepSpec, state: State, period: str) -> str:
-    for read in spec.reads:
-        if _list_inputs(read, state, period) is None:
-            stamps = state.stamps(read.table)
-            months = list_periods(state.periods[0], period) if read.reach is Reach.HISTORY else [period]
-            gap = next(month for month in months if month not in stamps)
-            stage = read.table.split(".")[0]
-            return (
-                f"{spec.stage} {period} needs {read.table} of {gap}, which is not published;"
-                f" run `clv backfill {gap} {period} --select {stage}` first"
-            )
-    return f"{spec.stage} {period} lacks an input"
-
-
-def declare_dependencies(spec: StepSpec, partitions: dg.MonthlyPartitionsDefinition) -> list[dg.AssetDep]:
-    """The upstream assets of a step with the months they are read for."""
-    mappings: dict[Reach, dg.PartitionMapping | None] = {
-        Reach.LANDED: None,
-        Reach.WHOLE: None,
-        Reach.SAME: dg.TimeWindowPartitionMapping(),
-        Reach.HISTORY: map_history(partitions),
-        Reach.COMPARED: map_earlier(1),
-    }
-    return [
-        dg.AssetDep(dg.AssetKey(read.table.split(".")), partition_mapping=mappings[read.reach]) for read in spec.reads
-    ]
-
-
-def build_asset(
-    spec: StepSpec, settings: Settings, partitions: dg.MonthlyPartitionsDefinition, owner: str
-) -> dg.AssetsDefinition:
-    """The Dagster assets of a step, one per table, with their checks."""
-    deps = declare_dependencies(spec, partitions)
-    specs = [
-        dg.AssetSpec(
-            table.key,
-            deps=deps,
-            description=table.description,
-            group_name=spec.stage,
-            kinds=set(spec.kinds),
-            owners=[owner],
-            code_version=spec.code_version(settings),
-            partitions_def=partitions,
-            metadata={"dagster/column_schema": describe_columns(table.schema)},
-        )
-        for table in spec.tables
-    ]
-
-    @dg.multi_asset(
-        name=f"{spec.stage}__{spec.name}",
-        specs=specs,
-        check_specs=_declare_checks(spec, partitions),
-        backfill_policy=dg.BackfillPolicy.single_run(),
-    )
-    def run_step(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> Iterator[Any]:
-        from clv_pipeline.events import report_outcomes  # noqa: PLC0415  (events imports this module)
-
-        state = State(lake, settings)
-        only_stale = context.run.tags.get(ONLY_STALE_TAG) == "true"
-        months = context.partition_keys
-        with lake.connect() as con:
-            outcomes = [run_month(spec, state, con, month, only_stale=only_stale) for month in months]
-        published = sum(not outcome.skipped for outcome in outcomes)
-        context.log.info(f"{spec.name}: {published} of {len(months)} months run, the others were up to date")
-        yield from report_outcomes(context, spec, outcomes)
-
-    return run_step
-
-
-def _declare_checks(spec: StepSpec, partitions: dg.MonthlyPartitionsDefinition) -> list[dg.AssetCheckSpec]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", dg.PreviewWarning)
-        return [
-            dg.AssetCheckSpec(name, asset=table.key, partitions_def=partitions, blocking=name not in table.advice)
-            for table in spec.tables
-            for name in ("schema", *table.rules, *table.advice)
-        ]

@@ -30,7 +30,9 @@ def serve(settings: Settings, port: int, console: Console) -> int:
     lake = Lake(settings.home, settings.engine)
     with open_instance(settings, lake):
         home = choose_dagster_home(settings)
-    environment = {**os.environ, "CLV_CONFIG": str(settings.config_file), "DAGSTER_HOME": str(home)}
+    # Without a file all settings are variables, which the processes inherit.
+    config = str(settings.config_file) if settings.config_file.exists() else ""
+    environment = {**os.environ, "CLV_CONFIG": config, "DAGSTER_HOME": str(home)}
     command = [
         sys.executable,
         "-m",

@@ -62,8 +62,8 @@ def test_landing_is_committed_whole_or_not_at_all(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_correction_survives_a_kill_before_each_of_its_renames(tmp_path: Path) -> None:
     reference, company = open_company(tmp_path / "reference"), open_company(tmp_path / "company")
-    refresh_and_report(company)
     for each in (reference, company):
+        refresh_and_report(each)
         deliver_on(each, 30, "2024-02.csv", CORRECTED)
     refresh_and_report(reference)
     company.land()

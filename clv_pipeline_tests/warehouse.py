@@ -19,7 +19,8 @@ from clv_pipeline.stages.transactions import publish_undated
 from clv_pipeline.customers import land_customers
 from clv_pipeline.periods import list_periods
 from clv_pipeline.state import State
-from clv_pipeline.steps import StepSpec, run_month
+from clv_pipeline.execution import run_month
+from clv_pipeline.steps import StepSpec
 
 COLUMNS = ("order_id", "customer_id", "order_ts", "product_id", "quantity", "unit_price")
 AUDIT_STEPS = tuple(step for step in AS_OF_STEPS if step.stage in {"rfm", "lenses"})

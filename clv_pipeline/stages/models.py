@@ -12,13 +12,18 @@ from clv_pipeline.schemas.models import Evaluation, Parameters, RepeatPurchases
 from clv_pipeline.steps import Reach, Read, Step, StepSpec, Table
 
 _CUSTOMERS = 'SELECT customer_id, frequency, recency, "T", monetary_value, spend, orders FROM rfm.customers'
+_NOBODY = "No known customer has an order yet: there is nothing to fit or to score."
 
 
 def compute_models(step: Step) -> dict[str, pl.DataFrame]:
     """Fits the configured models and names the version by what it found."""
     models = step.settings.models
+    customers = step.frame(_CUSTOMERS)
+    if customers.is_empty():
+        step.facts["models.parameters"] = {"version": None, "notes": [_NOBODY]}
+        return {table.name: table.schema.empty() for table in MODELS.tables}
     fit = fit_models(
-        step.frame(_CUSTOMERS), transactions=models.transactions, estimation=models.estimation, priors=models.priors
+        customers, transactions=models.transactions, estimation=models.estimation, priors=models.priors
     )
     version = f"{step.period}-{models.transactions}-{sha256(fit.parameters.write_json().encode()).hexdigest()[:8]}"
     step.facts["models.parameters"] = {"version": version, "notes": list(fit.notes)}

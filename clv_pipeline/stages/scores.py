@@ -17,11 +17,14 @@ _CUSTOMERS = 'SELECT customer_id, frequency, recency, "T", monetary_value FROM r
 def compute_scores(step: Step) -> pl.DataFrame:
     """Scores every customer; the margin is what the base earned so far, else the configured one."""
     value = step.settings.value
+    customers = step.frame(_CUSTOMERS)
+    if customers.is_empty():
+        return Scores.empty()
     parameters = step.frame("SELECT model, parameter, estimate FROM models.parameters")
     version = step.frame("SELECT min(version) AS version FROM models.parameters").item()
     margin = _earned_margin(step) or float(value.margin)
     scores = score_customers(
-        step.frame(_CUSTOMERS),
+        customers,
         parameters,
         horizon_months=value.horizon_months,
         annual_discount_rate=value.annual_discount_rate,

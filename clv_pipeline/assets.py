@@ -1,0 +1,83 @@
+"""Shows a step to Dagster: one asset per table, with its dependencies and checks.
+
+Belongs here: asset and check specifications, and the loop over the months of a run. Does not belong here: running a
+month (`execution.py`), the shape of events (`events.py`).
+"""
+
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+
+from clv_pipeline.contracts import describe_columns
+from clv_pipeline.events import report_outcomes
+from clv_pipeline.execution import run_month
+from clv_pipeline.lake import Lake
+from clv_pipeline.periods import map_earlier, map_history
+from clv_pipeline.settings import Settings
+from clv_pipeline.state import State
+from clv_pipeline.steps import ONLY_STALE_TAG, Reach, StepSpec
+
+
+def declare_dependencies(spec: StepSpec, partitions: dg.MonthlyPartitionsDefinition) -> list[dg.AssetDep]:
+    """The upstream assets of a step with the months they are read for."""
+    mappings: dict[Reach, dg.PartitionMapping | None] = {
+        Reach.LANDED: None,
+        Reach.WHOLE: None,
+        Reach.SAME: dg.TimeWindowPartitionMapping(),
+        Reach.HISTORY: map_history(partitions),
+        Reach.COMPARED: map_earlier(1),
+    }
+    return [
+        dg.AssetDep(dg.AssetKey(read.table.split(".")), partition_mapping=mappings[read.reach]) for read in spec.reads
+    ]
+
+
+def build_asset(
+    spec: StepSpec, settings: Settings, partitions: dg.MonthlyPartitionsDefinition, owner: str
+) -> dg.AssetsDefinition:
+    """The Dagster assets of a step, one per table, with their checks."""
+    deps = declare_dependencies(spec, partitions)
+    specs = [
+        dg.AssetSpec(
+            table.key,
+            deps=deps,
+            description=table.description,
+            group_name=spec.stage,
+            kinds=set(spec.kinds),
+            owners=[owner],
+            code_version=spec.code_version(settings),
+            partitions_def=partitions,
+            metadata={"dagster/column_schema": describe_columns(table.schema)},
+        )
+        for table in spec.tables
+    ]
+
+    @dg.multi_asset(
+        name=f"{spec.stage}__{spec.name}",
+        specs=specs,
+        check_specs=_declare_checks(spec, partitions),
+        backfill_policy=dg.BackfillPolicy.single_run(),
+    )
+    def run_step(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> Iterator[Any]:
+        state = State(lake, settings)
+        only_stale = context.run.tags.get(ONLY_STALE_TAG) == "true"
+        months = context.partition_keys
+        with lake.connect() as con:
+            outcomes = [run_month(spec, state, con, month, only_stale=only_stale) for month in months]
+        published = sum(not outcome.skipped for outcome in outcomes)
+        context.log.info(f"{spec.name}: {published} of {len(months)} months run, the others were up to date")
+        yield from report_outcomes(context, spec, outcomes)
+
+    return run_step
+
+
+def _declare_checks(spec: StepSpec, partitions: dg.MonthlyPartitionsDefinition) -> list[dg.AssetCheckSpec]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.PreviewWarning)
+        return [
+            dg.AssetCheckSpec(name, asset=table.key, partitions_def=partitions, blocking=name not in table.advice)
+            for table in spec.tables
+            for name in ("schema", *table.rules, *table.advice)
+        ]
