@@ -42,7 +42,8 @@ def open_company(root: Path, *, extra: str = "") -> Warehouse:
 
 def deliver_on(company: Warehouse, day: int, name: str, rows: Sequence[Sequence[object]]) -> None:
     """Delivers a file with a modification time that does not depend on when the test runs."""
-    os.utime(company.deliver(name, rows), (1_710_000_000 + day * 86_400,) * 2)
+    moment = 1_710_000_000 + day * 86_400
+    os.utime(company.deliver(name, rows), (moment, moment))
 
 
 def run_and_die(work: Callable[[Warehouse], object], company: Warehouse, *, at_rename: int) -> bool:
@@ -52,6 +53,16 @@ def run_and_die(work: Callable[[Warehouse], object], company: Warehouse, *, at_r
     child.join()
     assert child.exitcode in (0, -signal.SIGKILL)
     return child.exitcode != 0
+
+
+def start_together(work: Callable[[Warehouse], object], company: Warehouse, *, times: int) -> None:
+    """Does `work` in several processes at once; all must succeed."""
+    children = [_SERVER.Process(target=work, args=(company,)) for _ in range(times)]
+    for child in children:
+        child.start()
+    for child in children:
+        child.join()
+    assert [child.exitcode for child in children] == [0] * times
 
 
 def _work_until_rename(work: Callable[[Warehouse], object], company: Warehouse, at_rename: int) -> None:
@@ -73,7 +84,8 @@ def start_clv(company: Warehouse, *arguments: str, dying_in: str = "") -> "subpr
     module, _, name = dying_in.partition(":")
     trap = f"import os, {module}; {module}.{name} = lambda *_, **__: os.kill(os.getpid(), 9)\n" if dying_in else ""
     code = f"{trap}import sys; from clv_pipeline.cli import run_app; sys.exit(run_app(sys.argv[1:]))"
-    environment = {name: value for name, value in os.environ.items() if name != "DAGSTER_HOME"}
+    environment = {**os.environ, "CLV_DEBUG": "1"}
+    environment.pop("DAGSTER_HOME", None)
     return subprocess.Popen(
         [sys.executable, "-c", code, *arguments, "--config", str(company.config)],
         env=environment,
