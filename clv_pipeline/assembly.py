@@ -19,14 +19,19 @@ from clv_pipeline.stages.transactions import build_landing
 from clv_pipeline.state import State
 
 
-def build_definitions(settings: Settings) -> dg.Definitions:
-    """All definitions for one configuration; months with data decide the partitions."""
-    lake = Lake(settings.home, settings.engine)
+def find_partitions(settings: Settings, lake: Lake) -> dg.MonthlyPartitionsDefinition:
+    """The months as they are now: those with data decide."""
     months = State(lake, settings).known_periods
     first = settings.periods.start or (months[0] if months else None)
-    partitions = build_partitions(first, months[-1] if months else None, date.today())
+    return build_partitions(first, months[-1] if months else None, date.today())
+
+
+def build_definitions(settings: Settings) -> dg.Definitions:
+    """All definitions for one configuration."""
+    lake = Lake(settings.home, settings.engine)
+    partitions = find_partitions(settings, lake)
     steps = [build_asset(spec, settings, partitions, owner_of(spec)) for spec in (*MONTH_STEPS, *AS_OF_STEPS)]
-    assets = [build_landing(settings, owner_of(MONTH_STEPS[0])), *steps, build_report_asset(settings)]
+    assets = [*build_landing(settings, partitions, owner_of(MONTH_STEPS[0])), *steps, build_report_asset(settings)]
     refresh = dg.define_asset_job(
         "refresh_month",
         selection=dg.AssetSelection.all(),
@@ -36,7 +41,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
         assets=assets,
         jobs=[refresh],
         schedules=[build_daily_schedule(refresh, partitions)],
-        sensors=[build_delivery_sensor(settings)],
+        sensors=[build_delivery_sensor(settings, partitions)],
         resources={"lake": build_lake_resource(lake)},
         executor=dg.in_process_executor,
     )

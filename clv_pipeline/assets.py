@@ -16,8 +16,9 @@ from clv_pipeline.execution import run_month
 from clv_pipeline.lake import Lake
 from clv_pipeline.periods import map_earlier, map_history
 from clv_pipeline.settings import Settings
+from clv_pipeline.sql import load_sql
 from clv_pipeline.state import State
-from clv_pipeline.steps import ONLY_STALE_TAG, Reach, StepSpec
+from clv_pipeline.steps import ONLY_STALE_TAG, Reach, StepSpec, Table
 
 
 def declare_dependencies(spec: StepSpec, partitions: dg.MonthlyPartitionsDefinition) -> list[dg.AssetDep]:
@@ -77,7 +78,22 @@ def _declare_checks(spec: StepSpec, partitions: dg.MonthlyPartitionsDefinition) 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", dg.PreviewWarning)
         return [
-            dg.AssetCheckSpec(name, asset=table.key, partitions_def=partitions, blocking=name not in table.advice)
+            dg.AssetCheckSpec(
+                name,
+                asset=table.key,
+                description=_describe_check(table, name),
+                partitions_def=partitions,
+                blocking=name not in table.advice,
+            )
             for table in spec.tables
             for name in ("schema", *table.rules, *table.advice)
         ]
+
+
+def _describe_check(table: Table, name: str) -> str:
+    if name in table.rules:
+        comment = load_sql(table.rules[name]).partition("\nSELECT")[0].partition("\nWITH")[0]
+        return " ".join(line.removeprefix("--").strip() for line in comment.splitlines())
+    if name in table.advice:
+        return "A warning: it keeps nothing from being published."
+    return "Types, missing values, ranges, keys, and what must hold within a row."

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from clv_pipeline.customers import list_new_customer_files
 from clv_pipeline.dead_runs import fail_dead_runs
 from clv_pipeline.lake import Lake
 from clv_pipeline.ledger import Ledger
@@ -17,7 +18,7 @@ from clv_pipeline.publication import describe_contents, read_made_from
 from clv_pipeline.settings import Settings
 from clv_pipeline.sources import list_files
 from clv_pipeline.stages.report import REPORT
-from clv_pipeline.stages.transactions import LANDING
+from clv_pipeline.stages.transactions import CUSTOMERS, LANDING
 from clv_pipeline.state import State
 from clv_pipeline.steps import ONLY_STALE_TAG, StepSpec
 
@@ -26,6 +27,15 @@ if TYPE_CHECKING:
 
 RANGE_START_TAG = "dagster/asset_partition_range_start"
 RANGE_END_TAG = "dagster/asset_partition_range_end"
+_RUN_KEY_TAG = "dagster/run_key"
+_SENSOR = "deliveries"
+_UNFINISHED = (
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+)
 
 
 def range_tags(run: PlannedRun) -> dict[str, str]:
@@ -51,7 +61,7 @@ def build_daily_schedule(
         default_status=dg.DefaultScheduleStatus.STOPPED,
     )
     def refresh_open_month(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        open_month = partitions.get_last_partition_key(context.scheduled_execution_time)
+        open_month = partitions.get_last_partition_key()
         if open_month is None:
             return dg.SkipReason("no month has data yet")
         return dg.RunRequest(run_key=f"{context.scheduled_execution_time:%Y-%m-%d}", partition_key=open_month)
@@ -59,29 +69,55 @@ def build_daily_schedule(
     return refresh_open_month
 
 
-def build_delivery_sensor(settings: Settings) -> dg.SensorDefinition:
-    """Watches the source folder and requests what a delivery made stale, and nothing else."""
+def build_delivery_sensor(settings: Settings, partitions: dg.MonthlyPartitionsDefinition) -> dg.SensorDefinition:
+    """Watches the source folder and requests what a delivery made stale, and nothing else.
+
+    It waits for the runs that it asked for: what is half done would otherwise be asked for again as another range.
+    """
 
     @dg.sensor(
-        name="deliveries",
+        name=_SENSOR,
         target=dg.AssetSelection.all(),
         minimum_interval_seconds=30,
-        description="Lands new or changed files, then requests exactly the months they touched and what depends on them.",
+        description="Lands new and changed files, then runs exactly the months they touched and what depends on them.",
         default_status=dg.DefaultSensorStatus.STOPPED,
     )
     def deliveries(context: dg.SensorEvaluationContext, lake: dg.ResourceParam[Lake]) -> dg.SensorResult:
-        fail_dead_runs(context.instance, lake)
-        requests = request_runs(lake, settings)
-        return dg.SensorResult(run_requests=requests, skip_reason=None if requests else "everything is up to date")
+        instance = context.instance
+        fail_dead_runs(instance, lake)
+        unfinished = dg.RunsFilter(statuses=_UNFINISHED, tags={"dagster/sensor_name": _SENSOR})
+        if waiting := instance.get_runs_count(unfinished):
+            return dg.SensorResult(skip_reason=f"{waiting} requested runs are not finished yet")
+
+        def was_tried(request: dg.RunRequest) -> bool:
+            return instance.get_runs_count(dg.RunsFilter(tags={_RUN_KEY_TAG: str(request.run_key)})) > 0
+
+        last = partitions.get_last_partition_key()
+        landing = [request for request in request_landing(lake, settings, last) if not was_tried(request)]
+        requests = landing or request_runs(lake, settings)
+        if due := [request for request in requests if not was_tried(request)]:
+            return dg.SensorResult(run_requests=due)
+        if requests:
+            tried = ", ".join(request.tags["clv/why"] for request in requests)
+            return dg.SensorResult(skip_reason=f"the run for this failed, see Runs; mend it and run it again: {tried}")
+        return dg.SensorResult(skip_reason="everything is up to date")
 
     return deliveries
 
 
+def request_landing(lake: Lake, settings: Settings, month: str | None) -> list[dg.RunRequest]:
+    """The landing run that new files ask for; which `month` it runs for makes no difference."""
+    new = [*list_new_files(State(lake, settings)), *list_new_customer_files(lake, settings)]
+    if not new:
+        return []
+    why = {"clv/why": f"{len(new)} new or changed files"}
+    key = _hash("landing", *new)
+    return [dg.RunRequest(run_key=key, asset_selection=[LANDING, CUSTOMERS], partition_key=month, tags=why)]
+
+
 def request_runs(lake: Lake, settings: Settings) -> list[dg.RunRequest]:
-    """The runs that are due now: landing first, then months of data, then as-of months, then the report."""
+    """The runs that are due for what is landed: months of data first, then as-of months, then the report."""
     state = State(lake, settings)
-    if new := list_new_files(state):
-        return [dg.RunRequest(run_key=_hash("landing", *new), asset_selection=[LANDING])]
     if runs := plan_months(MONTH_STEPS, state):
         return [_request(run, state) for run in runs]
     existing = state.stamps(AS_OF_STEPS[0].tables[0].name)
@@ -90,7 +126,8 @@ def request_runs(lake: Lake, settings: Settings) -> list[dg.RunRequest]:
         return [_request(run, state, REPORT) for run in runs]
     made_from = read_made_from(lake)
     if made_from and made_from != describe_contents(state):
-        return [dg.RunRequest(run_key=_hash("report", describe_contents(state)), asset_selection=[REPORT])]
+        key, why = _hash("report", describe_contents(state)), {"clv/why": "the report is older than the tables"}
+        return [dg.RunRequest(run_key=key, asset_selection=[REPORT], tags=why)]
     return []
 
 

@@ -32,6 +32,7 @@ app = typer.Typer(
 console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 _SHOWN_BAD_FILES = 10
+_INTERRUPTED = 130
 
 Config = Annotated[
     Path | None,
@@ -52,7 +53,7 @@ def run_app(arguments: list[str]) -> int:
         return stop.exit_code
     except typer.Abort:
         errors.print("stopped")
-        return 130
+        return _INTERRUPTED
     except Exception as error:
         if type(error).__name__ == "NoArgsIsHelpError":  # the help is the answer, and is printed by then
             return 2
@@ -63,6 +64,8 @@ def run_app(arguments: list[str]) -> int:
             return 1
         errors.print(f"[red]error:[/] {escape(_one_line(error))}")
         return 2 if type(error).__module__.startswith(("click", "typer")) else 1
+    if result == _INTERRUPTED:
+        errors.print("stopped; the same command goes on from here")
     return result if isinstance(result, int) else 0
 
 
@@ -75,9 +78,9 @@ def _one_line(error: Exception) -> str:
     text = str(error)
     if isinstance(error, OSError) and error.strerror:
         text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    if hasattr(error, "format_message"):
+    if format_message := getattr(error, "format_message", None):
         command = getattr(getattr(error, "ctx", None), "command", None)
-        text = f"{error.format_message()} {getattr(command, 'epilog', None) or ''}"
+        text = f"{format_message()} {getattr(command, 'epilog', None) or ''}"
     return " ".join(text.split()) or type(error).__name__
 
 
@@ -129,7 +132,7 @@ def _land(runner: "Runner") -> bool:
     """Lands what is new; returns whether a file could not be read, having said which and why."""
     landed = runner.land()
     bad = landed.bad_files
-    new = f"{landed.rows:,} new rows from {_count(landed.batches, 'file')}" if landed.batches else "nothing new"
+    new = f"{_count(landed.rows, 'new row')} from {_count(landed.batches, 'file')}" if landed.batches else "nothing new"
     console.print(f"  {new}, {_count(landed.unchanged_files, 'file')} known" + (f", {len(bad)} bad" if bad else ""))
     for problem in bad[:_SHOWN_BAD_FILES]:
         errors.print(f"[red]error:[/] {escape(problem)}")

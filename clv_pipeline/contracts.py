@@ -4,6 +4,7 @@ Belongs here: running a contract on staged rows and describing what failed. Does
 themselves (`schemas/`) or what happens after a failure (`steps.py`).
 """
 
+import re
 from dataclasses import dataclass
 from functools import cache
 
@@ -13,7 +14,12 @@ import pandera.polars as pa
 import polars as pl
 from pandera.errors import SchemaErrors
 
+from clv_pipeline.columns import MEANINGS
+
 _SHOWN_ROWS = 10
+# Longer Markdown hides behind a link in the web interface.
+_SHOWN_CHARACTERS = 1000
+_TYPES = {"String": "VARCHAR", "Int64": "BIGINT", "Float64": "DOUBLE", "Boolean": "BOOLEAN", "Datetime": "TIMESTAMP"}
 
 
 @dataclass(frozen=True)
@@ -59,13 +65,28 @@ def describe_columns(schema: type[pa.DataFrameModel]) -> dg.TableSchema:
         [
             dg.TableColumn(
                 name,
-                type=str(column.dtype),
-                description=column.description,
+                type=_name_type(str(column.dtype)),
+                description=column.description or MEANINGS.get(name),
                 constraints=dg.TableColumnConstraints(nullable=bool(column.nullable), unique=bool(column.unique)),
             )
             for name, column in columns.items()
         ]
     )
+
+
+def _name_type(dtype: str) -> str:
+    """The type as `clv.duckdb` names it."""
+    if dtype.startswith("Decimal"):
+        return "DECIMAL({}, {})".format(*re.findall(r"\d+", dtype))
+    return _TYPES.get(dtype.partition("(")[0], dtype)
+
+
+def preview(frame: pl.DataFrame) -> str:
+    """The first rows of `frame`, as many as the web interface shows without a click."""
+    for rows in range(min(frame.height, 5), 1, -1):
+        if len(text := to_markdown(frame.head(rows))) < _SHOWN_CHARACTERS:
+            return text
+    return to_markdown(frame.head(1))
 
 
 def to_markdown(frame: pl.DataFrame) -> str:
@@ -77,4 +98,5 @@ def to_markdown(frame: pl.DataFrame) -> str:
 
 def _show(value: object) -> str:
     text = f"{value:.4g}" if isinstance(value, float) else "" if value is None else str(value)
+    text = text.removesuffix(" 00:00:00")
     return text.replace("|", "\\|").replace("\n", " ")[:60]

@@ -3,10 +3,13 @@
 Belongs here: reading and judging that file. Does not belong here: cohorts (`sql/2_marts/customers.sql`).
 """
 
+from datetime import datetime
 from pathlib import Path
 
 import polars as pl
+import polars.selectors as cs
 
+from clv_pipeline.formats import PARQUET_SUFFIXES
 from clv_pipeline.lake import Lake
 from clv_pipeline.settings import Settings, SettingsError
 
@@ -27,15 +30,29 @@ def land_customers(lake: Lake, settings: Settings) -> int:
         return frame.height
 
 
+def list_new_customer_files(lake: Lake, settings: Settings) -> list[str]:
+    """A line for each customer file that was written after the customers were last published."""
+    if settings.customers.path is None:
+        return []
+    stamp = lake.read_stamp(TABLE, "all")
+    since = datetime.fromisoformat(stamp.published_at).timestamp() if stamp else 0.0
+    found = [(file.name, file.stat()) for file in _list_files(settings.customers.path, settings.base)]
+    return [f"{name}:{stat.st_size}:{stat.st_mtime_ns}" for name, stat in found if stat.st_mtime > since]
+
+
+def _list_files(path: str, base: Path) -> list[Path]:
+    pattern = Path(path).expanduser()
+    root = Path(pattern.anchor) if pattern.is_absolute() else base
+    return sorted(root.glob(str(pattern.relative_to(root) if pattern.is_absolute() else pattern)))
+
+
 def _read(settings: Settings) -> pl.DataFrame:
     if settings.customers.path is None:
         return pl.DataFrame(schema={"customer_id": pl.String, "acquisition_ts": pl.Datetime("us")})
-    pattern = Path(settings.customers.path).expanduser()
-    root = Path(pattern.anchor) if pattern.is_absolute() else settings.base
-    files = sorted(root.glob(str(pattern.relative_to(root) if pattern.is_absolute() else pattern)))
+    files = _list_files(settings.customers.path, settings.base)
     if not files:
         raise SettingsError(f"[customers] path: no file matches {settings.customers.path}; mend the path or remove it")
-    frame = pl.concat([_read_file(file) for file in files], how="diagonal")
+    frame = pl.concat([_read_file(file, settings.source.business_timezone) for file in files], how="diagonal")
     others = [name for name in frame.columns if name not in {"customer_id", "acquisition_ts"}]
     return (
         frame.group_by("customer_id")
@@ -44,18 +61,24 @@ def _read(settings: Settings) -> pl.DataFrame:
     )
 
 
-def _read_file(file: Path) -> pl.DataFrame:
+def _read_texts(file: Path, timezone: str) -> pl.DataFrame:
+    """The columns of a file as text; times with a zone of their own as times of the business."""
+    parquet = file.suffix.lower() in PARQUET_SUFFIXES
+    frame = pl.read_parquet(file) if parquet else pl.read_csv(file, infer_schema=False)
+    local = cs.datetime(time_zone="*").dt.convert_time_zone(timezone).dt.replace_time_zone(None)
+    texts = frame.with_columns(local).with_columns(pl.all().cast(pl.String).str.strip_chars())
+    return texts.rename({column: column.strip().lstrip("\ufeff") for column in texts.columns})
+
+
+def _read_file(file: Path, timezone: str) -> pl.DataFrame:
     name = file.name
     try:
-        frame = pl.read_parquet(file) if file.suffix in (".parquet", ".pq") else pl.read_csv(file, infer_schema=False)
+        frame = _read_texts(file, timezone)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise SettingsError(f"{name}: cannot be read ({str(error).splitlines()[0]}); deliver it again") from None
-    frame = frame.rename({column: column.strip().lstrip("\ufeff") for column in frame.columns})
     if "customer_id" not in frame.columns:
         raise SettingsError(f"{name}: has no column 'customer_id'; it has {', '.join(frame.columns[:20])}; rename one")
-    frame = frame.with_columns(pl.all().cast(pl.String).str.strip_chars()).with_columns(
-        pl.col("customer_id").replace("", None)
-    )
+    frame = frame.with_columns(pl.col("customer_id").replace("", None))
     if "acquisition_ts" not in frame.columns:
         frame = frame.with_columns(pl.lit(None, pl.String).alias("acquisition_ts"))
     text = pl.col("acquisition_ts").replace("", None)

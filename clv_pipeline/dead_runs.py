@@ -11,11 +11,13 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from uuid import uuid4
 
 import dagster as dg
 
 from clv_pipeline.lake import Lake
 
+SIGN_TAG = "clv/sign_of_life"
 _MESSAGE = "The process of this run ended without a word. What it had published stays; the next run does the rest."
 
 
@@ -24,46 +26,49 @@ def build_lake_resource(lake: Lake) -> dg.ResourceDefinition:
 
     @dg.resource(description="The tables of this home.")
     def lake_of_run(context: dg.InitResourceContext) -> Iterator[Lake]:
-        if context.run_id is None:
+        if context.run is None:
             yield lake
             return
-        with _show_life(lake, context.run_id):
+        with show_life(lake, context.run.run_id):
             yield lake
 
     return lake_of_run
 
 
 @contextmanager
-def _show_life(lake: Lake, run_id: str) -> Iterator[None]:
-    sign = _folder(lake) / f"{run_id}.lock"
+def show_life(lake: Lake, name: str | None = None) -> Iterator[str]:
+    """Holds a sign of life called `name`: the id of a run, or (default) a new name for the tag `SIGN_TAG` of runs."""
+    name = name or f"clv-{uuid4()}"
+    sign = _folder(lake) / f"{name}.lock"
     sign.parent.mkdir(parents=True, exist_ok=True)
     unseen = sign.with_suffix(f".{os.getpid()}")
     with unseen.open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         unseen.rename(sign)  # seen only once it is locked
         try:
-            yield
+            yield name
         finally:
             sign.unlink(missing_ok=True)
 
 
 def fail_dead_runs(instance: dg.DagsterInstance, lake: Lake) -> list[str]:
     """Reports the runs whose process died as failed; returns their ids."""
-    return [sign.stem for sign in sorted(_folder(lake).glob("*.lock")) if _fail_if_dead(instance, sign)]
+    return [run_id for sign in sorted(_folder(lake).glob("*.lock")) for run_id in _fail_if_dead(instance, sign)]
 
 
-def _fail_if_dead(instance: dg.DagsterInstance, sign: Path) -> bool:
+def _fail_if_dead(instance: dg.DagsterInstance, sign: Path) -> list[str]:
     with suppress(OSError), sign.open("r+") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        run = instance.get_run_by_id(sign.stem)
-        if run is None or not sign.exists():
-            return False
-        dead = not run.is_finished
-        if dead:
+        if not sign.exists():
+            return []
+        tagged = instance.get_runs(dg.RunsFilter(tags={SIGN_TAG: sign.stem}))
+        named = instance.get_run_by_id(sign.stem)
+        dead = [run for run in (*tagged, *([named] if named else [])) if not run.is_finished]
+        for run in dead:
             instance.report_run_failed(run, _MESSAGE)
         sign.unlink()
-        return dead
-    return False
+        return [run.run_id for run in dead]
+    return []
 
 
 def _folder(lake: Lake) -> Path:

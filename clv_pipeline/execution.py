@@ -6,11 +6,11 @@ Belongs here: locks, stamps and the order of things that makes a rerun harmless.
 
 from collections.abc import Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import duckdb
 
-from clv_pipeline.contracts import Audit, audit_query, audit_schema, to_markdown
+from clv_pipeline.contracts import Audit, audit_query, audit_schema, preview
 from clv_pipeline.lake import LakeError, Staged, Stamp
 from clv_pipeline.periods import list_periods
 from clv_pipeline.state import State
@@ -27,7 +27,7 @@ class Outcome:
     stamps: Mapping[str, Stamp]
     audits: Mapping[str, list[Audit]]
     previews: Mapping[str, str]
-    changed: bool
+    pictures: Mapping[str, str]
     skipped: bool = False
 
     @property
@@ -57,7 +57,7 @@ def run_month(
             state = state.look_again()
             if only_stale and spec.explain_staleness(state, period) is None:
                 stamps = {name: stamp for name in spec.names if (stamp := state.stamp(name, period))}
-                return Outcome(period, stamps, {}, {}, changed=False, skipped=True)
+                return Outcome(period, stamps, {}, {}, {}, skipped=True)
             inputs = spec.inputs(state, period)
             if inputs is None:
                 raise LakeError(_name_missing(spec, state, period))
@@ -66,32 +66,36 @@ def run_month(
             result = spec.compute(step)
             contents = result if isinstance(result, Mapping) else {spec.tables[0].name: result}
             staged = {name: lake.stage(con, name, period, content) for name, content in contents.items()}
+            audited = _audit(spec, step, staged)
             if spec.inputs(state.look_again(), period) == inputs:
-                return _audit_and_publish(spec, step, staged, inputs)
+                return _publish(spec, step, staged, audited, inputs)
         raise LakeError(f"{spec.stage} {period}: what it reads kept changing; run it again when other runs are done")
 
 
-def _audit_and_publish(spec: StepSpec, step: Step, staged: Mapping[str, Staged], inputs: str) -> Outcome:
+def _audit(spec: StepSpec, step: Step, staged: Mapping[str, Staged]) -> Outcome:
     audits: dict[str, list[Audit]] = {}
     previews: dict[str, str] = {}
+    pictures: dict[str, str] = {}
     for table in spec.tables:
         frame = step.frame(f"FROM {staged[table.name].relation}")
         rules = [audit_query(step.con, name, step.select(query)) for name, query in table.rules.items()]
         audits[table.name] = [audit_schema(frame, table.schema), *rules, *step.advices.get(table.name, [])]
-        previews[table.name] = to_markdown(frame.head(5))
-    before = {name: step.lake.read_stamp(name, step.period) for name in staged}
-    outcome = Outcome(step.period, {}, audits, previews, changed=True)
-    if outcome.failed:
-        for name, _ in outcome.failed:
+        previews[table.name] = preview(frame)
+        pictures[table.name] = table.picture(frame) if table.picture and audits[table.name][0].passed else ""
+    return Outcome(step.period, {}, audits, previews, pictures)
+
+
+def _publish(spec: StepSpec, step: Step, staged: Mapping[str, Staged], audited: Outcome, inputs: str) -> Outcome:
+    if audited.failed:
+        for name, _ in audited.failed:
             step.lake.keep_failed(step.con, staged[name])
-        return outcome
+        return audited
     code = spec.code_version(step.settings)
     stamps = {
         name: step.lake.publish(step.con, item, inputs=inputs, code=code, facts=step.facts.get(name))
         for name, item in staged.items()
     }
-    changed = any(stamp.content != getattr(before[name], "content", None) for name, stamp in stamps.items())
-    return Outcome(step.period, stamps, audits, previews, changed)
+    return replace(audited, stamps=stamps)
 
 
 def _expose_reads(spec: StepSpec, step: Step) -> None:

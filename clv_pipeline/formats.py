@@ -3,6 +3,7 @@
 Belongs here: recognising formats and damage by a file's bytes. Does not belong here: reading rows (`sources.py`).
 """
 
+import codecs
 import gzip
 import zlib
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 PARQUET_SUFFIXES = (".parquet", ".pq")
 _HEAD = 4096
 _BLOCK = 1 << 20
+_NOT_UTF8 = "the header is not UTF-8; set [source] encoding, e.g. 'latin-1'"
 _MAGIC = (
     (b"PK\x03\x04", "a ZIP archive or spreadsheet, not CSV; unpack it or export it as CSV"),
     (b"PAR1", "a Parquet file, not CSV; name it .parquet"),
@@ -47,7 +49,15 @@ def explain_unreadable(path: Path, encoding: str) -> str:
         return "JSON, not CSV; deliver it as CSV or Parquet"
     if b"\0" in head and encoding != "utf-16":
         return "binary, not CSV; deliver it as CSV or Parquet"
-    return ""
+    return "" if encoding != "utf-8" or _is_utf8(head.partition(b"\n")[0]) else _NOT_UTF8
+
+
+def _is_utf8(text: bytes) -> bool:
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(text)  # a character that is cut off at the end is no error
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _read_head(path: Path) -> bytes:

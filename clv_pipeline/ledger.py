@@ -181,6 +181,12 @@ class Ledger:
         distinct = list if keyed else set
         return {period: _hash(sorted(distinct(groups.values()))) for period, groups in sums.items()}
 
+    def count_live_rows(self, settings: Settings) -> dict[str, int]:
+        """Per month the landed rows that count."""
+        live = self.live(settings).select("batch_id")
+        months = self.touched_months().join(live, on="batch_id", how="semi").filter(pl.col("period") != UNDATED)
+        return dict(months.group_by("period").agg(pl.col("rows").sum()).sort("period").iter_rows())
+
     def loads_of(self, period: str, settings: Settings) -> set[str]:
         """The loads that hold live rows of `period`."""
         live = self.live(settings).select("batch_id")

@@ -56,6 +56,11 @@ def publish_report(lake: Lake, settings: Settings, as_of: str | None = None) -> 
 
     Raises LakeError when no as-of month has been run yet.
     """
+    with lake.hold("report"):
+        return _publish_report(lake, settings, as_of)
+
+
+def _publish_report(lake: Lake, settings: Settings, as_of: str | None) -> Path:
     from clv_pipeline.report import build_report  # noqa: PLC0415  (charts take half a second to import)
 
     state = State(lake, settings)
@@ -67,7 +72,8 @@ def publish_report(lake: Lake, settings: Settings, as_of: str | None = None) -> 
     chosen = as_of or months[-1]
     if chosen not in months:
         raise LakeError(f"as-of {chosen} has not been run; run `clv run --as-of {chosen}` first")
-    page = build_report(_gather(lake, settings, chosen), _state_facts(state, settings, chosen, months))
+    tables, facts = _gather(lake, settings, chosen), _state_facts(state, settings, chosen, months)
+    page = build_report(tables, facts, cache_dir=lake.root / ".cache")
     folder = lake.home / "report"
     folder.mkdir(parents=True, exist_ok=True)
     names = [f"{chosen}.html", *(["index.html"] if chosen == months[-1] else [])]

@@ -16,9 +16,10 @@ from typing import Any
 
 import dagster as dg
 
-from clv_pipeline.assembly import build_definitions
+from clv_pipeline.assembly import build_definitions, find_partitions
 from clv_pipeline.automation import RANGE_END_TAG, RANGE_START_TAG, keys_of, range_tags
-from clv_pipeline.dead_runs import fail_dead_runs
+from clv_pipeline.dead_runs import SIGN_TAG, fail_dead_runs, show_life
+from clv_pipeline.event_log import close_event_log, keep_event_log_open
 from clv_pipeline.lake import Lake
 from clv_pipeline.ledger import Ledger
 from clv_pipeline.periods import list_periods
@@ -28,7 +29,7 @@ from clv_pipeline.publication import describe_contents, read_made_from
 from clv_pipeline.settings import Settings
 from clv_pipeline.sql import project_root
 from clv_pipeline.stages.report import REPORT
-from clv_pipeline.stages.transactions import LANDING
+from clv_pipeline.stages.transactions import CUSTOMERS, LANDING
 from clv_pipeline.state import State
 from clv_pipeline.steps import StepSpec
 
@@ -59,12 +60,15 @@ def open_instance(settings: Settings, lake: Lake) -> Iterator[dg.DagsterInstance
             with tempfile.NamedTemporaryFile("wb", dir=home, delete=False) as staged:
                 staged.write((project_root() / "dagster_home" / "dagster.yaml").read_bytes())
             shutil.move(staged.name, home / "dagster.yaml")
-        os.environ["DAGSTER_HOME"] = str(home)
-        instance = dg.DagsterInstance.get()
+        instance = dg.DagsterInstance.from_config(str(home))
         instance.get_runs_count()
         fail_dead_runs(instance, lake)
     with instance:
-        yield instance
+        keep_event_log_open(instance)
+        try:
+            yield instance
+        finally:
+            close_event_log(instance)
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,7 @@ class Runner:
         self.lake = lake
         self.instance = instance
         self.announce = announce
+        self._definitions: dict[tuple[str, ...], dg.Definitions] = {}
 
     @property
     def state(self) -> State:
@@ -94,11 +99,12 @@ class Runner:
     def land(self) -> Landed:
         """Lands what is new."""
         self.announce("looking for new and changed files")
-        result = self._execute([LANDING], {})
+        month = find_partitions(self.settings, self.lake).get_last_partition_key() or ""
+        result = self._execute([LANDING, CUSTOMERS], {RANGE_START_TAG: month, RANGE_END_TAG: month})
         metadata = result.asset_materializations_for_node("landing__lines")[0].metadata
         check = result.get_asset_check_evaluations()[0].metadata
         return Landed(
-            rows=int(metadata["dagster/row_count"].value or 0),  # pyright: ignore[reportArgumentType]
+            rows=int(metadata["new rows"].value or 0),  # pyright: ignore[reportArgumentType]
             batches=int(metadata["new batches"].value or 0),  # pyright: ignore[reportArgumentType]
             unchanged_files=int(metadata["unchanged files"].value or 0),  # pyright: ignore[reportArgumentType]
             bad_files=tuple(check["bad files"].value or ()),  # pyright: ignore[reportArgumentType]
@@ -161,20 +167,27 @@ class Runner:
         groups = [tuple(s for s in group if s in steps) for group in (MONTH_STEPS, AS_OF_STEPS)]
         plans = [PlannedRun(group, months[0], months[-1], ("backfill",)) for group in groups if group]
         done = [self._run_through(plan, force=True) for plan in plans]
-        if set(steps) == {*MONTH_STEPS, *AS_OF_STEPS}:
+        if all(step in steps for step in (*MONTH_STEPS, *AS_OF_STEPS)):
             done += self._settle(lambda state: plan_as_of(AS_OF_STEPS, state, []))
         return done
 
+    def _define(self) -> dg.Definitions:
+        """The definitions for the months that exist now; building them takes a while, so once per range of months."""
+        months = tuple(self.state.known_periods)
+        if months not in self._definitions:
+            self._definitions[months] = build_definitions(self.settings)
+        return self._definitions[months]
+
     def _execute(self, keys: Sequence[dg.AssetKey], tags: dict[str, str]) -> dg.ExecuteInProcessResult:
-        definitions = build_definitions(self.settings)
-        with warnings.catch_warnings():
+        definitions = self._define()
+        with show_life(self.lake) as sign, warnings.catch_warnings():
             warnings.simplefilter("ignore", dg.BetaWarning)
             result = dg.materialize(
                 list(definitions.assets or []),  # pyright: ignore[reportArgumentType]
                 instance=self.instance,
                 resources=definitions.resources,
                 selection=list(keys),
-                tags=tags,
+                tags={**tags, SIGN_TAG: sign},
                 raise_on_error=False,
                 run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
             )
@@ -191,11 +204,14 @@ def _explain(run: PlannedRun) -> str:
 
 
 def _find_cause(result: dg.ExecuteInProcessResult) -> str:
+    """The first failure in one line; KeyboardInterrupt when somebody stopped the run."""
     for event in result.all_events:
         if event.is_step_failure:
             data = event.step_failure_data
             if data.user_failure_data and data.user_failure_data.description:
                 return data.user_failure_data.description
+            if data.error and "Interrupted" in data.error.message:
+                raise KeyboardInterrupt
             if data.error:
                 error = data.error.cause or data.error
                 return error.message.strip().splitlines()[0].partition(": ")[2] or error.message.strip()

@@ -39,7 +39,7 @@ class SettingsError(ValueError):
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Source(_Section):
@@ -251,7 +251,7 @@ def _read_environment(environment: Mapping[str, str]) -> Iterator[tuple[str, tup
         elif name in known:
             yield name, known[name], _read_table(name, text) if text[:1] == "{" else text
         else:
-            close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+            close = difflib.get_close_matches(name, known, n=1, cutoff=0.7)
             hint = f"did you mean {close[0]}?" if close else "every setting is CLV_SECTION_NAME, as in CLV_VALUE_MARGIN"
             raise SettingsError(f"unknown environment variable {name}; {hint}")
 
@@ -284,9 +284,9 @@ def _reject_unknown(model: type[BaseModel], values: Mapping[str, Any], file: str
     for name, value in values.items():
         dotted = ".".join((*keys, name))
         if name not in names:
-            paths = [".".join(path) for path in _walk(Settings, ())] + [".".join((*keys, known)) for known in names]
-            close = difflib.get_close_matches(dotted, paths, n=1, cutoff=0.4)
-            hint = f"did you mean '{close[0]}'?" if close else f"known here: {', '.join(names)}"
+            places = {path[-1]: path for path in _walk(Settings, ())} | {known: (*keys, known) for known in names}
+            close = difflib.get_close_matches(name, places, n=1)
+            hint = f"did you mean '{'.'.join(places[close[0]])}'?" if close else f"known here: {', '.join(names)}"
             raise SettingsError(f"{file}: unknown setting '{dotted}'; {hint}")
         section = model.model_fields[name].annotation
         if isinstance(section, type) and issubclass(section, BaseModel):

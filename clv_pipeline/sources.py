@@ -233,7 +233,7 @@ def _require_unique(
     con: duckdb.DuckDBPyConnection, file: SourceFile, encoding: str, columns: Sequence[str], needed: Sequence[str]
 ) -> None:
     """Raises when a needed column stands twice in the header: DuckDB numbers repeats, so the wrong one may be read."""
-    if not any(f"{name}_1" in columns for name in needed):
+    if not {f"{name}_1".lower() for name in needed} & {name.lower() for name in columns}:
         return
     query = (
         f"SELECT * FROM read_csv({quote_literal(str(file.path))}, all_varchar = true, header = false,"

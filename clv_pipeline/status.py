@@ -14,8 +14,8 @@ from rich.table import Table as Grid
 from clv_pipeline.automation import list_new_files
 from clv_pipeline.lake import Lake
 from clv_pipeline.ledger import UNDATED
-from clv_pipeline.pipeline import AS_OF_STEPS, MONTH_STEPS
 from clv_pipeline.periods import group_ranges
+from clv_pipeline.pipeline import AS_OF_STEPS, MONTH_STEPS
 from clv_pipeline.plan import INHERITED, Stale, find_stale
 from clv_pipeline.reconciliation import reconcile
 from clv_pipeline.settings import Settings
@@ -23,6 +23,7 @@ from clv_pipeline.sources import list_files
 from clv_pipeline.state import State
 
 _SHOWN_RANGES = 3
+_WIDE = 78
 
 
 def print_status(settings: Settings, console: Console) -> None:
@@ -32,9 +33,9 @@ def print_status(settings: Settings, console: Console) -> None:
     _say(console, "home", settings.home)
     _say(console, "data", _describe_data(state))
     if not settings.source.columns:
-        _say(console, "source", f"[source.columns] is missing in {settings.config_file.name}: nothing can be landed yet")
+        _say(console, "source", f"[source.columns] is missing in {settings.config_file.name}; write it to load data")
     new = len(list_new_files(state))
-    _say(console, "waiting", f"{new:,} new or changed file{'' if new == 1 else 's'}; `clv run` loads them" if new else "-")
+    _say(console, "waiting", f"new or changed files: {new:,}; `clv run` loads them" if new else "no new files")
     if state.periods:
         existing = sorted(state.stamps(AS_OF_STEPS[0].tables[0].name))
         stale = [*find_stale(MONTH_STEPS, state, state.known_periods), *find_stale(AS_OF_STEPS, state, existing)]
@@ -61,8 +62,9 @@ def describe_quarantine(state: State) -> str | None:
     reason, count = reasons.row(0)
     first = quarantined.filter(kind == reason).sort("source", "row_number").row(0, named=True)
     delivered = int(state.ledger.batches["rows"].sum())
+    share = "all" if count == quarantined.height else f"{count:,} of them"
     return (
-        f"{quarantined.height:,} of {delivered:,} delivered rows are in transactions.quarantine, {count:,} of them for"
+        f"{quarantined.height:,} of {delivered:,} delivered rows are in transactions.quarantine, {share} for"
         f" '{reason}', first in {first['source']} row {first['row_number']}"
     )
 
@@ -85,15 +87,20 @@ def _print_stale(stale: Sequence[Stale], console: Console) -> None:
     causes = [item for item in stale if item.reason != INHERITED] or list(stale)
     if not causes:
         _say(console, "stale", "nothing, every published month is up to date")
+    stages: dict[str, dict[str, None]] = {}
     for stage, reason in dict.fromkeys((item.step.stage, item.reason) for item in causes):
         months = [item.period for item in causes if (item.step.stage, item.reason) == (stage, reason)]
         ranges = [first if first == last else f"{first} to {last}" for first, last in group_ranges(months)]
         more = f" and {len(ranges) - _SHOWN_RANGES} more" if len(ranges) > _SHOWN_RANGES else ""
-        _say(console, "stale", f"{stage} {', '.join(ranges[:_SHOWN_RANGES])}{more}: {reason}")
+        stages.setdefault(f"{', '.join(ranges[:_SHOWN_RANGES])}{more}: {reason}", {})[stage] = None
+    for rest, names in stages.items():
+        _say(console, "stale", f"{', '.join(names)} {rest}")
 
 
 def _print_tables(state: State, console: Console) -> None:
-    grid = _grid("table", "months", "rows", "latest", "published (UTC)")
+    headers = ["table", "months", "rows", "latest", "published (UTC)"]
+    shown = len(headers) - (console.width < _WIDE)
+    grid = _grid(*headers[:shown])
     for step in (*MONTH_STEPS, *AS_OF_STEPS):
         for table in step.tables:
             stamps = state.stamps(table.name)
@@ -101,7 +108,8 @@ def _print_tables(state: State, console: Console) -> None:
             published = max((stamp.published_at for stamp in stamps.values()), default="-")
             rows = sum(stamp.rows for stamp in stamps.values())
             months = len(stamps) - (UNDATED in stamps)
-            grid.add_row(table.name, str(months), f"{rows:,}", latest, published[:16].replace("T", " "))
+            cells = [table.name, str(months), f"{rows:,}", latest, published[:16].replace("T", " ")]
+            grid.add_row(*cells[:shown])
     console.print()
     console.print(grid)
 
@@ -118,7 +126,7 @@ def _print_model(state: State, console: Console) -> None:
     stamps = state.stamps("models.parameters")
     if stamps:
         latest = max(stamps)
-        _say(console, "model", stamps[latest].facts.get("version"))
+        _say(console, "model", stamps[latest].facts.get("version") or "none")
         for note in stamps[latest].facts.get("notes", []):
             console.print(Padding(escape(note), (0, 0, 0, 10)))
 

@@ -53,7 +53,8 @@ class Table:
     """A table that a step publishes.
 
     `rules` are SELECTs (by name) that return the rows which break a rule and so keep the month from being published;
-    `advice` names checks that the step reports with `Step.advise` and that keep nothing from being published.
+    `advice` names checks that the step reports with `Step.advise` and that keep nothing from being published;
+    `picture` draws what is in a month, as Markdown.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Table:
     description: str
     rules: Mapping[str, str] = field(default_factory=dict)
     advice: tuple[str, ...] = ()
+    picture: Callable[[pl.DataFrame], str] | None = None
 
     @property
     def key(self) -> dg.AssetKey:

@@ -6,22 +6,33 @@ belong here: definitions (`definitions.py`).
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
 import urllib.error
 import urllib.request
+from types import FrameType
 
 from rich.console import Console
 
 from clv_pipeline.lake import Lake
 from clv_pipeline.runs import RunError, choose_dagster_home, open_instance
 from clv_pipeline.settings import Settings
+from clv_pipeline.sql import project_root
 from clv_pipeline.state import State
 
 _LOCATION = "clv_pipeline"
 _WATCH_SECONDS = 10
-_RELOAD = "mutation Reload($name: String!) { reloadRepositoryLocation(repositoryLocationName: $name) { __typename } }"
+_STOP_SECONDS = 60
+_STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_RELOAD = """
+    mutation Reload($name: String!) {
+        reloadRepositoryLocation(repositoryLocationName: $name) {
+            __typename
+            ... on WorkspaceLocationEntry { loadStatus locationOrLoadError { __typename } }
+        }
+    }"""
 
 
 def serve(settings: Settings, port: int, console: Console) -> int:
@@ -30,34 +41,40 @@ def serve(settings: Settings, port: int, console: Console) -> int:
     lake = Lake(settings.home, settings.engine)
     with open_instance(settings, lake):
         home = choose_dagster_home(settings)
-    # Without a file all settings are variables, which the processes inherit.
-    config = str(settings.config_file) if settings.config_file.exists() else ""
-    environment = {**os.environ, "CLV_CONFIG": config, "DAGSTER_HOME": str(home)}
-    command = [
-        sys.executable,
-        "-m",
-        "dagster",
-        "dev",
-        "-m",
-        "clv_pipeline.definitions",
-        "-h",
-        "127.0.0.1",
-        "-p",
-        str(port),
-    ]
-    console.print(f"http://127.0.0.1:{port}  (stop with Ctrl-C)")
-    process = subprocess.Popen(command, env=environment)
+    environment = {**os.environ, "CLV_CONFIG": str(settings.config_file), "DAGSTER_HOME": str(home)}
+    workspace = project_root() / "workspace.yaml"
+    command = [sys.executable, "-m", "dagster_dg_cli.cli", "dev", "-w", str(workspace), "-h", "127.0.0.1"]
+    for stop in _STOPS:
+        signal.signal(stop, _interrupt)
     months = State(lake, settings).known_periods
+    # A session of its own: Ctrl-C then reaches the services once, through here, and they end in their own order.
+    process = subprocess.Popen([*command, "-p", str(port)], env=environment, start_new_session=True)
+    console.print(f"http://127.0.0.1:{port}  (stop with Ctrl-C)")
     try:
         while True:
             try:
                 return process.wait(timeout=_WATCH_SECONDS)
             except subprocess.TimeoutExpired:
                 now = State(lake, settings).known_periods
-                if now != months and _reload_definitions(port):
+                if now != months and reload_definitions(port):
                     months = now
     except KeyboardInterrupt:
-        process.terminate()
+        console.print("stopping")
+        return _stop(process)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _stop(process: subprocess.Popen[bytes]) -> int:
+    for stop in _STOPS:
+        signal.signal(stop, signal.SIG_IGN)
+    process.send_signal(signal.SIGINT)
+    try:
+        return process.wait(timeout=_STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
         return process.wait()
 
 
@@ -67,13 +84,15 @@ def _require_free(port: int) -> None:
             raise RunError(f"port {port} is in use; choose another with --port")
 
 
-def _reload_definitions(port: int) -> bool:
+def reload_definitions(port: int) -> bool:
+    """Has the web server on `port` load the definitions again; False while it does not answer or cannot load them."""
     body = json.dumps({"query": _RELOAD, "variables": {"name": _LOCATION}}).encode()
     request = urllib.request.Request(
         f"http://127.0.0.1:{port}/graphql", data=body, headers={"Content-Type": "application/json"}
     )
     try:
         with urllib.request.urlopen(request, timeout=60) as answer:
-            return "WorkspaceLocationEntry" in answer.read().decode()
-    except (urllib.error.URLError, OSError):
+            result = json.load(answer)["data"]["reloadRepositoryLocation"]
+    except (urllib.error.URLError, OSError, ValueError, TypeError, KeyError):
         return False
+    return (result.get("locationOrLoadError") or {}).get("__typename") == "RepositoryLocation"

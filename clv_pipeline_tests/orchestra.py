@@ -28,22 +28,32 @@ MONTHLY = keys_of(MONTH_STEPS)
 
 def make_rows(month: str, orders: int = 3) -> list[list[object]]:
     """Lines of one month: customer 1 orders every month, the others are new."""
-    return [[f"{month}-{i}", f"{month if i else 'c'}-{i}", f"{month}-{i + 1:02d}", "tea", 1, "2.50"] for i in range(orders)]
+    return [
+        [f"{month}-{i}", f"{month if i else 'c'}-{i}", f"{month}-{i + 1:02d}", "tea", 1, "2.50"] for i in range(orders)
+    ]
 
 
 class Orchestra:
-    """A company and a Dagster instance; definitions are built anew for each run, as a reload does."""
+    """A company and a Dagster instance; definitions are built anew when the months change, as a reload does."""
 
     def __init__(self, root: Path, months: Iterable[str] = (), *, extra: str = "") -> None:
         self.company = Warehouse(root, extra=extra)
         self.instance = dg.DagsterInstance.ephemeral()
+        self._defined: tuple[object, dg.Definitions] | None = None
         for month in months:
             self.company.deliver(f"{month}.csv", make_rows(month))
 
+    def close(self) -> None:
+        """Removes what the instance keeps on disk."""
+        self.instance.dispose()
+
     @property
     def definitions(self) -> dg.Definitions:
-        """The definitions for the months that there are now."""
-        return build_definitions(self.company.settings)
+        """The definitions for the months and settings that there are now."""
+        now = (tuple(self.company.state.known_periods), self.company.settings)
+        if self._defined is None or self._defined[0] != now:
+            self._defined = now, build_definitions(self.company.settings)
+        return self._defined[1]
 
     def land(self, month: str | None = None) -> dg.ExecuteInProcessResult:
         """Materialises what lands deliveries."""
@@ -129,4 +139,3 @@ class Orchestra:
             )
             for request in requests
         ]
-

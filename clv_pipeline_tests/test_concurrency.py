@@ -13,7 +13,8 @@ import pytest
 
 from clv_pipeline.door import rebuild_door
 from clv_pipeline.execution import run_month
-from clv_pipeline.pipeline import AS_OF_STEPS
+from clv_pipeline.pipeline import AS_OF_STEPS, MONTH_STEPS
+from clv_pipeline.plan import plan_months
 from clv_pipeline.stages.marts import ORDERS, compute_orders
 from clv_pipeline.stages.transactions import TRANSACTIONS
 from clv_pipeline.steps import Content, Step
@@ -36,29 +37,35 @@ con.execute("CREATE TABLE scratch AS SELECT * FROM marts.periods")
 print("open", flush=True)
 for line in sys.stdin:
     con.execute("INSERT INTO scratch SELECT * FROM marts.periods")
-    print(con.sql("SELECT count(*) FROM scratch").fetchone()[0], flush=True)
+    print(con.execute("SELECT count(*) FROM scratch").fetchone()[0], flush=True)
 """
 # An analyst who asks every view, over one connection that he keeps and over new ones, until a file says to stop.
 READER = """
-import duckdb, pathlib, sys
+import duckdb, pathlib, sys, time
 door, stop, january = sys.argv[1], pathlib.Path(sys.argv[2]), {int(sys.argv[3]), int(sys.argv[3]) + 1}
+names = "SELECT schema_name || '.' || view_name FROM duckdb_views() WHERE NOT internal AND database_name = 'clv'"
 kept, rounds = duckdb.connect(door, read_only=True), 0
-views = [row[0] for row in kept.execute(
-    "SELECT schema_name || '.' || view_name FROM duckdb_views() WHERE NOT internal").fetchall()]
-assert len(views) > 10
 while not stop.exists() or not rounds:
     with duckdb.connect() as fresh:
         fresh.execute(f"ATTACH '{door}' AS clv (READ_ONLY)")
         fresh.execute("USE clv")
         for con in (kept, fresh):
-            for view in views:
+            views = con.execute(names).fetchall()
+            assert len(views) > 10, views
+            for (view,) in views:
                 con.execute(f"SELECT * FROM {view}").fetchall()
             found = con.execute("SELECT count(*) FROM transactions.lines WHERE period = '2024-01'").fetchone()[0]
             assert found in january, found
     rounds += 1
+    time.sleep(0.1)
 print(rounds)
 """
-COMMANDS = (("backfill", "2024-01", "2024-02"), ("backfill", "2024-02", "2024-03"), ("run",), ("run",))
+COMMANDS = (
+    ("backfill", "2024-01", "2024-03", "--select", "transactions,marts"),
+    ("backfill", "2024-02", "2024-02"),
+    ("run",),
+    ("run",),
+)
 
 
 @pytest.fixture
@@ -113,14 +120,15 @@ def two_analysts(started: ExitStack, company: Warehouse) -> Iterator[None]:
 def test_two_backfills_and_two_runs_at_once(tmp_path: Path, started: ExitStack) -> None:
     quiet, busy = open_company(tmp_path / "quiet"), open_company(tmp_path / "busy")
     for company in (quiet, busy):
-        company.refresh()
+        company.land()
+        company.execute(plan_months(MONTH_STEPS, company.state))
         rebuild_door(company.lake, company.settings)
         deliver_more(company)
     with two_analysts(started, busy):
         processes = [watch(started, start_clv(busy, *command)) for command in COMMANDS]
         for process in processes:
             finish(process)
-    for as_of in ("2024-01", "2024-02", "2024-03", "2024-04", "2024-04"):
+    for as_of in ("2024-02", "2024-04"):
         quiet.refresh(as_of, AS_OF_STEPS)
     rebuild_door(quiet.lake, quiet.settings)
     assert_same_tables(busy, read_tables(quiet))

@@ -75,5 +75,5 @@ def test_an_open_reader_keeps_the_rows_it_started_with(lake: Lake) -> None:
 
 
 def test_what_is_not_published_has_a_message_with_the_fix(lake: Lake) -> None:
-    with lake.connect() as con, pytest.raises(LakeError, match="marts.orders has no published month.*run the stages"):
+    with lake.connect() as con, pytest.raises(LakeError, match=r"marts\.orders has no published month.*run the stages"):
         lake.expose(con, "marts.orders")

@@ -37,6 +37,7 @@ def test_the_set_ends_with_old_data_and_follows_current_data() -> None:
 def test_an_as_of_month_depends_on_every_month_before_it_and_none_after() -> None:
     partitions = build_partitions("1988-01", "1998-06", date(2026, 11, 23))
     subset = partitions.empty_subset().with_partition_keys(["1998-05"])
-    upstream = map_history(partitions).get_upstream_mapped_partitions_result_for_partitions(subset, partitions, partitions)
+    mapping = map_history(partitions)
+    upstream = mapping.get_upstream_mapped_partitions_result_for_partitions(subset, partitions, partitions)
     keys = upstream.partitions_subset.get_partition_keys()
     assert sorted(keys) == list_periods("1988-01", "1998-05")

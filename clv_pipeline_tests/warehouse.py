@@ -9,17 +9,17 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
+from clv_pipeline.customers import land_customers
 from clv_pipeline.door import rebuild_door
+from clv_pipeline.execution import run_month
 from clv_pipeline.lake import Lake
 from clv_pipeline.landing import Load, land_transactions
+from clv_pipeline.periods import list_periods
 from clv_pipeline.pipeline import AS_OF_STEPS, MONTH_STEPS
 from clv_pipeline.plan import PlannedRun, plan_as_of, plan_months
 from clv_pipeline.settings import Settings, load_settings
 from clv_pipeline.stages.transactions import publish_undated
-from clv_pipeline.customers import land_customers
-from clv_pipeline.periods import list_periods
 from clv_pipeline.state import State
-from clv_pipeline.execution import run_month
 from clv_pipeline.steps import StepSpec
 
 COLUMNS = ("order_id", "customer_id", "order_ts", "product_id", "quantity", "unit_price")

@@ -6,6 +6,7 @@ Belongs here: which months are compared, and the warning. Does not belong here: 
 import polars as pl
 
 from clv_pipeline.clv.drift import compare_distributions
+from clv_pipeline.pictures import draw_drift
 from clv_pipeline.schemas.drift import Checks
 from clv_pipeline.steps import Reach, Read, Step, StepSpec, Table, compared_months
 
@@ -61,6 +62,7 @@ DRIFT = StepSpec(
             Checks,
             "Whether the customers or their scores look different from last month, or from the reference month.",
             advice=(_STABLE,),
+            picture=draw_drift,
         ),
     ),
     reads=(Read("rfm.customers", Reach.COMPARED), Read("scores.customers", Reach.COMPARED)),

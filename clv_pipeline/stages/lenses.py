@@ -3,6 +3,13 @@
 Belongs here: which SQL makes which lens table. Does not belong here: its arithmetic (`sql/4_lenses/`).
 """
 
+from clv_pipeline.pictures import (
+    draw_bridge,
+    draw_calendar_profit,
+    draw_cohort_activity,
+    draw_groups,
+    draw_profit_deciles,
+)
 from clv_pipeline.schemas import lenses
 from clv_pipeline.steps import Reach, Read, Step, StepSpec, Table
 
@@ -17,29 +24,34 @@ _TABLES = (
         lenses.Lens1CustomerDeciles,
         "Lens 1: how different customers are; ten equal groups by profit and what each of them brings.",
         rules={"sums_to_headline": "4_lenses/check_lens1_deciles"},
+        picture=draw_profit_deciles,
     ),
     Table(
         "lenses.lens2_groups",
         lenses.Lens2Groups,
         "Lens 2: who bought in both windows, in the first only, and who came (new or returning) in the second.",
         rules={"sums_to_headline": "4_lenses/check_lens2_groups"},
+        picture=draw_groups,
     ),
     Table(
         "lenses.lens2_bridge",
         lenses.Lens2Bridge,
         "Lens 2: how profit moved from one window to the next, group by group.",
         rules={"adds_up": "4_lenses/check_lens2_bridge"},
+        picture=draw_bridge,
     ),
     Table(
         "lenses.lens3_cohort_age",
         lenses.Lens3CohortAge,
         "Lenses 3 and 4: each cohort by age: share active, AOF, AOV, profit, and value per acquired customer.",
+        picture=draw_cohort_activity,
     ),
     Table(
         "lenses.lens5_cohort_calendar",
         lenses.Lens5CohortCalendar,
         "Lens 5, the C3 table: active customers, spend and profit of each cohort in each calendar period.",
         rules={"sums_to_customers": "4_lenses/check_lens5"},
+        picture=draw_calendar_profit,
     ),
 )
 

@@ -8,10 +8,13 @@ from hashlib import sha256
 import polars as pl
 
 from clv_pipeline.clv.models import fit_models
+from clv_pipeline.pictures import draw_fit
 from clv_pipeline.schemas.models import Evaluation, Parameters, RepeatPurchases
 from clv_pipeline.steps import Reach, Read, Step, StepSpec, Table
 
-_CUSTOMERS = 'SELECT customer_id, frequency, recency, "T", monetary_value, spend, orders FROM rfm.customers'
+_CUSTOMERS = """
+    SELECT customer_id, frequency, recency, "T", monetary_value, spend, orders
+    FROM rfm.customers ORDER BY customer_id"""
 _NOBODY = "No known customer has an order yet: there is nothing to fit or to score."
 
 
@@ -50,6 +53,7 @@ MODELS = StepSpec(
             "models.repeat_purchases",
             RepeatPurchases,
             "Customers by number of repeat purchases: actual against what the model expects.",
+            picture=draw_fit,
         ),
     ),
     reads=(Read("rfm.customers", Reach.SAME),),

@@ -3,6 +3,7 @@
 Belongs here: which SQL makes the RFM table. Does not belong here: its arithmetic (`sql/3_rfm/`).
 """
 
+from clv_pipeline.pictures import draw_segments
 from clv_pipeline.schemas.rfm import RfmCustomers
 from clv_pipeline.steps import Reach, Read, Step, StepSpec, Table
 
@@ -20,6 +21,7 @@ RFM = StepSpec(
             "rfm.customers",
             RfmCustomers,
             "Every customer's recency, frequency, monetary value and segment, as known at the end of the as-of month.",
+            picture=draw_segments,
         ),
     ),
     reads=(Read("marts.customer_periods", Reach.HISTORY),),

@@ -8,10 +8,11 @@ from decimal import Decimal
 import polars as pl
 
 from clv_pipeline.clv.scores import score_customers
+from clv_pipeline.pictures import draw_score_deciles
 from clv_pipeline.schemas.scores import Scores
 from clv_pipeline.steps import Reach, Read, Step, StepSpec, Table
 
-_CUSTOMERS = 'SELECT customer_id, frequency, recency, "T", monetary_value FROM rfm.customers'
+_CUSTOMERS = 'SELECT customer_id, frequency, recency, "T", monetary_value FROM rfm.customers ORDER BY customer_id'
 
 
 def compute_scores(step: Step) -> pl.DataFrame:
@@ -51,6 +52,7 @@ SCORES = StepSpec(
             Scores,
             "Every customer's probability to be active, expected purchases, expected spend and lifetime value.",
             rules={"scores_every_customer": "6_scores/check_scores"},
+            picture=draw_score_deciles,
         ),
     ),
     reads=(Read("rfm.customers", Reach.SAME), Read("models.parameters", Reach.SAME)),

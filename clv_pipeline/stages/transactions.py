@@ -3,15 +3,18 @@
 Belongs here: which SQL makes which table. Does not belong here: landing (`landing.py`) or the meaning of a column.
 """
 
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
 import polars as pl
 
+from clv_pipeline.contracts import Audit
 from clv_pipeline.customers import land_customers
+from clv_pipeline.events import report_check, report_landed
 from clv_pipeline.lake import Lake
-from clv_pipeline.landing import land_transactions
+from clv_pipeline.landing import Load, land_transactions
 from clv_pipeline.ledger import UNDATED
 from clv_pipeline.mapping import expose_parsed, parse_parameters
 from clv_pipeline.schemas.transactions import Lines, Quarantine
@@ -25,45 +28,79 @@ _NOTHING_LANDED = """
         NULL::VARCHAR AS malformed WHERE FALSE"""
 _QUERIES = ("parsed", "lines", "lines_by_content", "lines_by_id", "quarantine", "fates")
 LANDING = dg.AssetKey(["landing", "lines"])
+CUSTOMERS = dg.AssetKey(["landing", "customers"])
+_READABLE = "files_are_readable"
 
 
-def build_landing(settings: Settings, owner: str) -> dg.AssetsDefinition:
-    """The asset that lands new files; unpartitioned, as a file may hold any month."""
+def build_landing(
+    settings: Settings, partitions: dg.MonthlyPartitionsDefinition, owner: str
+) -> list[dg.AssetsDefinition]:
+    """The assets that land what was delivered.
 
-    @dg.asset(
-        key=LANDING,
+    A run of `landing/lines` for any month lands every new file, and reports each month whose rows changed: so that of
+    the transactions only those months look stale.
+    """
+
+    lines = dg.AssetSpec(
+        LANDING,
+        partitions_def=partitions,
         group_name="transactions",
         kinds={"duckdb", "parquet"},
         owners=[owner],
-        description="The append-only log of every delivered row: what arrived, from which file, when.",
-        check_specs=[dg.AssetCheckSpec("files_are_readable", asset=LANDING)],
+        description=(
+            "The append-only log of every delivered row: what arrived, from which file, when. "
+            "A run for any one month lands all new and changed files, whatever months they hold."
+        ),
+    )
+
+    @dg.multi_asset(
+        name="landing__lines",
+        specs=[lines],
+        check_specs=[_declare_check(partitions)],
+        backfill_policy=dg.BackfillPolicy.single_run(),
     )
     def landing(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> Iterator[Any]:
         load = land_transactions(lake, settings)
-        customers = land_customers(lake, settings)
         publish_undated(lake, settings)
         for bad in load.bad_files:
             context.log.error("%s", bad)
-        yield dg.MaterializeResult(
-            metadata={
-                "dagster/row_count": load.rows,
-                "months touched": list(load.months),
-                "new batches": load.batches,
-                "unchanged files": load.unchanged_files,
-                "empty files": list(load.empty_files),
-                "customers": customers,
-            },
-            check_results=[
-                dg.AssetCheckResult(
-                    passed=not load.bad_files,
-                    check_name="files_are_readable",
-                    description="; ".join(str(bad) for bad in load.bad_files) or "every new file could be read",
-                    metadata={"bad files": [str(bad) for bad in load.bad_files]},
-                )
-            ],
-        )
+        yield from report_landed(context, LANDING, State(lake, settings), _describe_load(load))
+        problems = [str(bad) for bad in load.bad_files]
+        summary = "; ".join(problems) or "every new file could be read"
+        audit = Audit(_READABLE, passed=not problems, summary=summary, blocking=False)
+        yield from report_check(context, LANDING, audit, {"bad files": problems})
 
-    return landing
+    @dg.asset(
+        key=CUSTOMERS,
+        group_name="transactions",
+        kinds={"duckdb", "parquet"},
+        owners=[owner],
+        description="The customer file as last delivered: who was acquired when; empty without one.",
+    )
+    def customers(lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult:
+        rows = land_customers(lake, settings)
+        stamp = lake.read_stamp("landing.customers", "all")
+        version = dg.DataVersion(stamp.content) if stamp else None
+        return dg.MaterializeResult(metadata={"dagster/row_count": rows}, data_version=version)
+
+    return [landing, customers]
+
+
+def _declare_check(partitions: dg.MonthlyPartitionsDefinition) -> dg.AssetCheckSpec:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.PreviewWarning)
+        about = "Every new or changed file could be read; those that could not are left out until they are mended."
+        return dg.AssetCheckSpec(_READABLE, asset=LANDING, description=about, partitions_def=partitions)
+
+
+def _describe_load(load: Load) -> dict[str, Any]:
+    return {
+        "new rows": load.rows,
+        "new batches": load.batches,
+        "unchanged files": load.unchanged_files,
+        "empty files": ", ".join(load.empty_files) or "none",
+        "months touched": ", ".join(load.months) or "none",
+    }
 
 
 def publish_undated(lake: Lake, settings: Settings) -> None:

@@ -1,3 +1,5 @@
+"""The lens tables: worked by hand on the scenario, and their identities on random lines."""
+
 from datetime import date
 from decimal import Decimal
 

@@ -1,3 +1,5 @@
+"""The marts: worked by hand on the scenario, and sums that agree between levels on random lines."""
+
 from datetime import date, datetime
 from decimal import Decimal
 

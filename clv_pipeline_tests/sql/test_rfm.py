@@ -1,3 +1,5 @@
+"""RFM as of a month: worked by hand on the scenario, and its properties on random lines."""
+
 from datetime import date
 
 import polars as pl

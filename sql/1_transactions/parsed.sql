@@ -37,15 +37,26 @@ typed AS (
         TRY_CAST(unit_cost_text AS DECIMAL(18, 4)) AS unit_cost
     FROM texts
 ),
+-- DECIMAL(19, 3) makes the products 38 digits wide: no value that a file can hold overflows them.
+multiplied AS (
+    SELECT
+        *,
+        COALESCE(CAST(given_total AS DECIMAL(38, 2)), ROUND(CAST(quantity AS DECIMAL(19, 3)) * unit_price, 2)) AS any_amount,
+        COALESCE(CAST(given_cost AS DECIMAL(38, 2)), ROUND(CAST(quantity AS DECIMAL(19, 3)) * unit_cost, 2)) AS any_cost
+    FROM typed
+),
+-- Beyond 10^12 a number is an error of the source, and its sums would not fit the money type.
 valued AS (
     SELECT
         *,
-        COALESCE(given_total, CAST(ROUND(CAST(quantity * unit_price AS DECIMAL(38, 7)), 2) AS DECIMAL(18, 2))) AS amount,
-        COALESCE(given_cost, CAST(ROUND(CAST(quantity * unit_cost AS DECIMAL(38, 7)), 2) AS DECIMAL(18, 2))) AS cost,
+        CASE WHEN ABS(any_amount) < 1000000000000 THEN TRY_CAST(any_amount AS DECIMAL(18, 2)) END AS amount,
+        CASE WHEN ABS(any_cost) < 1000000000000 THEN TRY_CAST(any_cost AS DECIMAL(18, 2)) END AS cost,
+        COALESCE(ABS(quantity) >= 1000000000000, FALSE) OR COALESCE(ABS(any_amount) >= 1000000000000, FALSE)
+            OR COALESCE(ABS(any_cost) >= 1000000000000, FALSE) AS is_too_large,
         STRFTIME(order_ts, '%Y-%m') AS month,
         order_ts >= TIMESTAMP '1970-01-01 00:00:00' AND order_ts <= TIMEZONE($business_timezone, TIMEZONE('UTC', loaded_at))
             AS in_range
-    FROM typed
+    FROM multiplied
 ),
 signed AS (
     SELECT
@@ -65,6 +76,7 @@ signed AS (
             WHEN quantity IS NULL THEN 'non-numeric quantity'
             WHEN price_text IS NOT NULL AND unit_price IS NULL THEN 'non-numeric price'
             WHEN total_text IS NOT NULL AND given_total IS NULL THEN 'non-numeric amount'
+            WHEN is_too_large THEN 'number too large'
             WHEN unit_price < 0 THEN 'negative price'
             WHEN amount IS NULL THEN 'missing amount'
             WHEN COALESCE(unit_cost_text, '0') <> '0' AND unit_cost IS NULL THEN 'non-numeric cost'
@@ -77,7 +89,7 @@ SELECT
     CASE WHEN in_range AND ($start IS NULL OR month >= $start) THEN month END AS period,
     order_id, line_id, customer_id, order_ts, product_id,
     CASE WHEN is_return THEN -ABS(quantity) ELSE quantity END AS quantity,
-    COALESCE(unit_price, CAST(ABS(CAST(amount AS DOUBLE) / NULLIF(CAST(quantity AS DOUBLE), 0)) AS DECIMAL(18, 4)))
+    COALESCE(unit_price, TRY_CAST(ABS(CAST(amount AS DOUBLE) / NULLIF(CAST(quantity AS DOUBLE), 0)) AS DECIMAL(18, 4)))
         AS unit_price,
     CASE WHEN is_return THEN -ABS(amount) ELSE amount END AS line_total,
     CASE WHEN is_return THEN -ABS(cost) ELSE cost END AS line_cost,

@@ -25,7 +25,7 @@ unattached AS (
         SUM(
             CASE
                 WHEN l.line_cost IS NOT NULL THEN CAST(l.line_total - l.line_cost AS DECIMAL(18, 2))
-                ELSE CAST(ROUND(l.line_total * CAST($margin AS DECIMAL(9, 6)), 2) AS DECIMAL(18, 2))
+                ELSE CAST(ROUND(l.line_total * CAST($margin AS DECIMAL(19, 6)), 2) AS DECIMAL(18, 2))
             END
         ) AS profit,
         SUM(l.quantity) AS quantity

@@ -15,7 +15,7 @@ WITH products AS (
         SUM(
             CASE
                 WHEN line_cost IS NOT NULL THEN CAST(line_total - line_cost AS DECIMAL(18, 2))
-                ELSE CAST(ROUND(line_total * CAST($margin AS DECIMAL(9, 6)), 2) AS DECIMAL(18, 2))
+                ELSE CAST(ROUND(line_total * CAST($margin AS DECIMAL(19, 6)), 2) AS DECIMAL(18, 2))
             END
         ) AS profit,
         SUM(quantity) AS quantity,

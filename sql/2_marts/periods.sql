@@ -11,7 +11,7 @@ WITH line_totals AS (
                 SUM(
                     CASE
                         WHEN line_cost IS NOT NULL THEN CAST(line_total - line_cost AS DECIMAL(18, 2))
-                        ELSE CAST(ROUND(line_total * CAST($margin AS DECIMAL(9, 6)), 2) AS DECIMAL(18, 2))
+                        ELSE CAST(ROUND(line_total * CAST($margin AS DECIMAL(19, 6)), 2) AS DECIMAL(18, 2))
                     END
                 ),
                 0

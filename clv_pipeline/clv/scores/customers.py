@@ -114,8 +114,9 @@ def _score_seen(
     customers: pl.DataFrame, models: _Models, horizon_months: int, annual_discount_rate: float
 ) -> pl.DataFrame:
     """One row per distinct (frequency, recency, T): what does not depend on the customer's spend."""
-    aged = _expect_by_age(customers.select(_AGED).unique(), models, horizon_months, annual_discount_rate)
-    seen = customers.select(_SEEN).unique().join(aged, on=_AGED, how="left")
+    # Sorted, because the last bits of a vectorised result depend on the place in the vector.
+    aged = _expect_by_age(customers.select(_AGED).unique().sort(_AGED), models, horizon_months, annual_discount_rate)
+    seen = customers.select(_SEEN).unique().sort(_SEEN).join(aged, on=_AGED, how="left", maintain_order="left")
     frequency, recency, T = (seen[name].cast(pl.Float64).to_numpy() for name in _SEEN)
     alive = p_alive(models.purchase_model, models.purchases, frequency, recency, T)
     lower, upper = bound_spend(

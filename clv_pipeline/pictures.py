@@ -1,0 +1,129 @@
+"""Small bar charts for the metadata of a materialisation, as an image inside Markdown.
+
+Belongs here: the drawing, and which bars tell what is in a table. Does not belong here: the report's charts
+(`report/charts/`): those take seconds to import and to render, these take a millisecond and so can go with every month.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from urllib.parse import quote
+
+import polars as pl
+
+# The web interface shows Markdown of less than a thousand characters without a click, so every character counts.
+_LONGEST = 999
+_SHOWN = 12
+_TEXT, _PLOT, _ROW = 190, 180, 16
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One bar: its value, the text beside it, and where another value (an expectation, a limit) puts a mark."""
+
+    label: str
+    value: float
+    text: str
+    mark: float | None = None
+
+
+def draw_bars(title: str, bars: Sequence[Bar]) -> str:
+    """Horizontal bars from a common zero as a Markdown image, the first 12 or as many as fit; empty without a bar."""
+    for shown in range(min(len(bars), _SHOWN), 0, -1):
+        picture = f"![{title}](data:image/svg+xml,{_draw(bars[:shown])})"
+        if len(picture) <= _LONGEST:
+            return picture
+    return ""
+
+
+def _draw(bars: Sequence[Bar]) -> str:
+    ends = [end for bar in bars for end in (bar.value, bar.mark or 0.0, 0.0)]
+    scale = _PLOT / ((max(ends) - min(ends)) or 1.0)
+    zero = round(_TEXT - min(ends) * scale)
+    rows = [(bar, _ROW * row + 8) for row, bar in enumerate(bars)]
+    lines = "".join(f"M{zero},{middle}h{round(bar.value * scale)}" for bar, middle in rows)
+    marks = "".join(
+        f"M{zero + round(bar.mark * scale)},{middle - 7}v14" for bar, middle in rows if bar.mark is not None
+    )
+    marked = f"<path d='{marks}' stroke='%23d50' stroke-width='3'/>" if marks else ""
+    texts = "".join(f"<tspan x='0' dy='{_ROW}'>{_quote(bar.label)}:%20{_quote(bar.text)}</tspan>" for bar in bars)
+    return (
+        f"<svg%20xmlns='http://www.w3.org/2000/svg'%20width='{_TEXT + _PLOT + 2}'%20height='{_ROW * len(bars) + 4}'>"
+        f"<path%20d='{lines}'%20stroke='%2307b'%20stroke-width='10'/>{marked.replace(' ', '%20')}"
+        f"<text%20y='-4'%20font-size='12'%20font-family='Arial'>{texts.replace(' ', '%20')}</text></svg>"
+    )
+
+
+def _quote(text: str) -> str:
+    return quote(escape(text, quote=False), safe=",.;:+-/_&")
+
+
+def draw_counts(title: str, frame: pl.DataFrame, label: str, value: str | pl.Expr) -> str:
+    """One bar per value of the column `label`, in the order of the frame, as long as `value` summed."""
+    summed = frame.group_by(label, maintain_order=True).agg(_sum(value))
+    return draw_bars(title, [Bar(str(name), total, f"{total:,.0f}") for name, total in summed.iter_rows()])
+
+
+def _sum(value: str | pl.Expr) -> pl.Expr:
+    return (pl.col(value) if isinstance(value, str) else value).sum().cast(pl.Float64).fill_null(0)
+
+
+def draw_segments(customers: pl.DataFrame) -> str:
+    """Customers by segment, the largest first."""
+    counted = customers.group_by("segment").len("customers").sort(["customers", "segment"], descending=[True, False])
+    return draw_counts("customers by segment", counted, "segment", "customers")
+
+
+def draw_profit_deciles(deciles: pl.DataFrame) -> str:
+    """Profit by customer decile."""
+    return draw_counts("profit by decile of customers", deciles.sort("decile"), "decile", "profit")
+
+
+def draw_groups(groups: pl.DataFrame) -> str:
+    """Customers by what they did in the two windows."""
+    return draw_counts("customers", groups, "customer_group", "customers")
+
+
+def draw_bridge(bridge: pl.DataFrame) -> str:
+    """How profit moved from one window to the next."""
+    return draw_counts("profit, and what changed it", bridge.sort("step"), "item", "profit")
+
+
+def draw_cohort_activity(cohorts: pl.DataFrame) -> str:
+    """The share of all acquired customers that was active, by age of their cohort."""
+    known = cohorts.filter(pl.col("complete") & pl.col("cohort_size").is_not_null())
+    by_age = (
+        known.group_by("age").agg((pl.col("active").sum() / pl.col("cohort_size").sum()).alias("share")).sort("age")
+    )
+    bars = [Bar(f"age {age}", share, f"{share:.1%}") for age, share in by_age.iter_rows() if share is not None]
+    return draw_bars("share active by age of cohort", bars)
+
+
+def draw_calendar_profit(cohorts: pl.DataFrame) -> str:
+    """Profit by calendar period, all cohorts together; the latest periods."""
+    by_period = cohorts.group_by("calendar_period").agg(pl.col("profit").sum()).sort("calendar_period").tail(_SHOWN)
+    return draw_counts("profit by calendar period", by_period, "calendar_period", "profit")
+
+
+def draw_fit(repeat: pl.DataFrame) -> str:
+    """Customers by number of repeat purchases: bars for what happened, marks for what the model expects."""
+    bars = [
+        Bar(row["purchases"], row["actual"], f"{row['actual']:,} (model {row['expected']:,.0f})", row["expected"])
+        for row in repeat.filter(pl.col("model") == pl.col("model").first()).iter_rows(named=True)
+    ]
+    return draw_bars("customers by repeat purchases; mark: expected", bars)
+
+
+def draw_score_deciles(scores: pl.DataFrame) -> str:
+    """Expected profit by score decile."""
+    return draw_counts("CLV by score decile", scores.sort("decile"), "decile", "clv")
+
+
+def draw_drift(checks: pl.DataFrame) -> str:
+    """Each statistic as a multiple of its threshold; beyond the mark it has drifted."""
+    ratios = checks.with_columns(ratio=pl.col("statistic") / pl.col("threshold")).filter(pl.col("ratio").is_finite())
+    bars = [
+        Bar(f"{row['feature']} {row['test']}", row["ratio"], f"{row['ratio']:.2f} to {row['reference']}", 1.0)
+        for row in ratios.iter_rows(named=True)
+    ]
+    return draw_bars("multiple of the threshold; mark: 1", bars)
