@@ -126,8 +126,10 @@ def request_runs(lake: Lake, settings: Settings) -> list[dg.RunRequest]:
         return [_request(run, state, REPORT) for run in runs]
     made_from = read_made_from(lake)
     if made_from and made_from != describe_contents(state):
-        key, why = _hash("report", describe_contents(state)), {"clv/why": "the report is older than the tables"}
-        return [dg.RunRequest(run_key=key, asset_selection=[REPORT], tags=why)]
+        page = lake.home / "report" / "index.html"
+        written = str(page.stat().st_mtime_ns) if page.exists() else ""
+        key, why = _hash("report", written, describe_contents(state)), "the report is older than the tables"
+        return [dg.RunRequest(run_key=key, asset_selection=[REPORT], tags={"clv/why": why})]
     return []
 
 
@@ -143,14 +145,26 @@ def list_new_files(state: State) -> list[str]:
 
 
 def _request(run: PlannedRun, state: State, *more: dg.AssetKey) -> dg.RunRequest:
+    """A request whose key changes with what the run reads and with what it replaces.
+
+    A run that failed is so not asked for again until something is different, and one that succeeded is, when a
+    correction is taken back.
+    """
     months = [month for month in state.known_periods if run.first <= month <= run.last]
-    inputs = [
+    steps = [
         f"{step.name}:{month}:{step.inputs(state, month)}:{step.code_version(state.settings)}"
         for step in run.steps
         for month in months
     ]
+    replaced = [
+        f"{table}:{month}:{stamp.published_at}"
+        for step in run.steps
+        for table in step.names
+        for month in months
+        if (stamp := state.stamp(table, month))
+    ]
     return dg.RunRequest(
-        run_key=_hash(run.first, run.last, *inputs),
+        run_key=_hash(run.first, run.last, *steps, *replaced),
         asset_selection=[*keys_of(run.steps), *more],
         tags={**range_tags(run), "clv/why": "; ".join(run.reasons)[:200]},
     )

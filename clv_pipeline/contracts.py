@@ -82,7 +82,8 @@ def _name_type(dtype: str) -> str:
 
 
 def preview(frame: pl.DataFrame) -> str:
-    """The first rows of `frame`, as many as the web interface shows without a click."""
+    """The first rows of `frame`, as many as the web interface shows without a click; without the month they share."""
+    frame = frame.drop("period", "as_of", strict=False)
     for rows in range(min(frame.height, 5), 1, -1):
         if len(text := to_markdown(frame.head(rows))) < _SHOWN_CHARACTERS:
             return text

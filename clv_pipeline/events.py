@@ -3,6 +3,7 @@
 Belongs here: the shape of events. Does not belong here: computing or publishing (`execution.py`).
 """
 
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
@@ -11,6 +12,9 @@ from typing import Any
 import dagster as dg
 import polars as pl
 from dagster import AssetCheckEvaluation
+from dagster._core.definitions.asset_checks.asset_check_evaluation import (
+    AssetCheckEvaluationTargetMaterializationData as Target,
+)
 from dagster._core.definitions.data_version import DATA_VERSION_TAG, extract_data_version_from_entry
 
 from clv_pipeline.contracts import Audit, to_markdown
@@ -29,7 +33,7 @@ def report_outcomes(context: dg.AssetExecutionContext, spec: StepSpec, outcomes:
     Months that passed stay published, and are reported, even when another month of the same run failed.
     """
     if any(outcome.failed for outcome in outcomes):
-        yield from _report_failure(spec, outcomes)
+        yield from _report_failure(context, spec, outcomes)
         return
     for table in spec.tables:
         described = {outcome.period: _describe(table, outcome) for outcome in outcomes}
@@ -39,8 +43,9 @@ def report_outcomes(context: dg.AssetExecutionContext, spec: StepSpec, outcomes:
             {outcome.period: outcome.stamps[table.name].content for outcome in outcomes},
             described,
         )
+        targets = _find_targets(context, table.key)
         for outcome in outcomes:
-            yield from _evaluate(table, outcome)
+            yield from _evaluate(table, outcome, targets.get(outcome.period))
     yield from _close_checks(context)
 
 
@@ -48,6 +53,7 @@ def report_check(
     context: dg.AssetExecutionContext, key: dg.AssetKey, audit: Audit, metadata: Mapping[str, Any]
 ) -> Iterator[Event]:
     """Yields the only check of a step, with the same result for each month of the run."""
+    targets = _find_targets(context, key)
     for month in context.partition_keys:
         yield AssetCheckEvaluation(
             asset_key=key,
@@ -58,6 +64,7 @@ def report_check(
             description=audit.summary,
             blocking=audit.blocking,
             partition=month,
+            target_materialization_data=targets.get(month),
         )
     yield from _close_checks(context)
 
@@ -154,7 +161,17 @@ def _checks(table: Table) -> tuple[str, ...]:
     return ("schema", *table.rules, *table.advice)
 
 
-def _evaluate(table: Table, outcome: Outcome) -> Iterator[AssetCheckEvaluation]:
+def _find_targets(context: dg.AssetExecutionContext, key: dg.AssetKey) -> dict[str, Target]:
+    """The latest materialisation of each month, which its checks are about; without it they count as outdated."""
+    found = context.instance.event_log_storage.get_latest_storage_id_by_partition(
+        key, dg.DagsterEventType.ASSET_MATERIALIZATION, set(context.partition_keys)
+    )
+    return {
+        month: Target(storage_id=at, run_id=context.run.run_id, timestamp=time.time()) for month, at in found.items()
+    }
+
+
+def _evaluate(table: Table, outcome: Outcome, target: Target | None) -> Iterator[AssetCheckEvaluation]:
     audits = {audit.check: audit for audit in outcome.audits.get(table.name, [])}
     for check in _checks(table):
         blocking = check not in table.advice
@@ -168,17 +185,20 @@ def _evaluate(table: Table, outcome: Outcome) -> Iterator[AssetCheckEvaluation]:
             description=f"{outcome.period}: {audit.summary}",
             blocking=blocking,
             partition=outcome.period,
+            target_materialization_data=target,
         )
 
 
-def _report_failure(spec: StepSpec, outcomes: Sequence[Outcome]) -> Iterator[Event]:
-    for outcome in outcomes:
-        for table in spec.tables:
+def _report_failure(context: dg.AssetExecutionContext, spec: StepSpec, outcomes: Sequence[Outcome]) -> Iterator[Event]:
+    for table in spec.tables:
+        for outcome in outcomes:
             if not outcome.failed:
                 version = {DATA_VERSION_TAG: outcome.stamps[table.name].content}
                 metadata = _describe(table, outcome)
                 yield dg.AssetMaterialization(table.key, metadata=metadata, partition=outcome.period, tags=version)
-            yield from _evaluate(table, outcome)
+        targets = _find_targets(context, table.key)
+        for outcome in outcomes:
+            yield from _evaluate(table, outcome, targets.get(outcome.period))
     period, name, audit = next((o.period, name, audit) for o in outcomes for name, audit in o.failed)
     what = f"{name} {period} failed its check '{audit.check}': {audit.summary}"
     raise dg.Failure(

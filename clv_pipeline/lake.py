@@ -111,8 +111,7 @@ class Lake:
             yield con
         finally:
             con.close()
-            with suppress(OSError):
-                spill.rmdir()
+            shutil.rmtree(spill, ignore_errors=True)
 
     def expose(
         self,
@@ -122,13 +121,14 @@ class Lake:
         *,
         materialize: bool = False,
     ) -> list[str]:
-        """Makes `table` readable in `con` under its name, limited to `periods`; returns the months found."""
+        """Makes `table` as it is now readable in `con`, limited to `periods`; returns the months found."""
         files = self.published(table)
         wanted = [period for period in (files if periods is None else periods) if period in files]
         if not wanted:
             raise LakeError(f"{table} has no published month in reach; run the stages before it first")
         schema, name = table.split(".")
-        paths = quote_paths(files[period] for period in wanted)
+        spill = Path(con.execute("SELECT current_setting('temp_directory')").fetchall()[0][0])
+        paths = quote_paths(pin_files({period: files[period] for period in wanted}, spill / "pinned" / table))
         con.execute(f"CREATE SCHEMA IF NOT EXISTS {quote_name(schema)}")
         kind = "TABLE" if materialize else "VIEW"
         con.execute(
@@ -217,6 +217,22 @@ class Lake:
             with suppress(OSError):
                 if time.time() - path.stat().st_mtime > 86_400:
                     shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def pin_files(files: Mapping[str, Path], folder: Path) -> list[Path]:
+    """Gives files a second name in `folder`, under which they stay as they are when the first is renamed over.
+
+    DuckDB opens a Parquet file again while it reads it; were it another file by then, the query would fail.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    pinned = {file: folder / f"{name}.parquet" for name, file in files.items()}
+    for file, name in pinned.items():
+        try:
+            name.hardlink_to(file)
+        except OSError:  # a file system without hard links
+            shutil.copy2(file, name)
+    return list(pinned.values())
 
 
 def rename_durably(source: Path, target: Path) -> None:

@@ -54,7 +54,8 @@ class Ledger:
     def read(cls, lake: Lake) -> "Ledger":
         """The ledger of `lake`; empty before the first load."""
         path = lake.path(_TABLE, "all")
-        return cls(pl.read_parquet(path) if path.exists() else pl.DataFrame(schema=_SCHEMA))
+        # Read in one go: polars opens a file more than once, and the next load renames another over it.
+        return cls(pl.read_parquet(path.read_bytes()) if path.exists() else pl.DataFrame(schema=_SCHEMA))
 
     @staticmethod
     def identify(lake: Lake) -> tuple[int, int] | None:

@@ -14,7 +14,7 @@ import polars as pl
 # The web interface shows Markdown of less than a thousand characters without a click, so every character counts.
 _LONGEST = 999
 _SHOWN = 12
-_TEXT, _PLOT, _ROW = 190, 180, 16
+_PLOT, _ROW, _LETTER = 180, 16, 6
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,8 @@ def draw_bars(title: str, bars: Sequence[Bar]) -> str:
 def _draw(bars: Sequence[Bar]) -> str:
     ends = [end for bar in bars for end in (bar.value, bar.mark or 0.0, 0.0)]
     scale = _PLOT / ((max(ends) - min(ends)) or 1.0)
-    zero = round(_TEXT - min(ends) * scale)
+    left = _LETTER * max(len(bar.label) + len(bar.text) + 3 for bar in bars)
+    zero = round(left - min(ends) * scale)
     rows = [(bar, _ROW * row + 8) for row, bar in enumerate(bars)]
     lines = "".join(f"M{zero},{middle}h{round(bar.value * scale)}" for bar, middle in rows)
     marks = "".join(
@@ -48,7 +49,7 @@ def _draw(bars: Sequence[Bar]) -> str:
     marked = f"<path d='{marks}' stroke='%23d50' stroke-width='3'/>" if marks else ""
     texts = "".join(f"<tspan x='0' dy='{_ROW}'>{_quote(bar.label)}:%20{_quote(bar.text)}</tspan>" for bar in bars)
     return (
-        f"<svg%20xmlns='http://www.w3.org/2000/svg'%20width='{_TEXT + _PLOT + 2}'%20height='{_ROW * len(bars) + 4}'>"
+        f"<svg%20xmlns='http://www.w3.org/2000/svg'%20width='{left + _PLOT + 2}'%20height='{_ROW * len(bars) + 4}'>"
         f"<path%20d='{lines}'%20stroke='%2307b'%20stroke-width='10'/>{marked.replace(' ', '%20')}"
         f"<text%20y='-4'%20font-size='12'%20font-family='Arial'>{texts.replace(' ', '%20')}</text></svg>"
     )
@@ -120,10 +121,11 @@ def draw_score_deciles(scores: pl.DataFrame) -> str:
 
 
 def draw_drift(checks: pl.DataFrame) -> str:
-    """Each statistic as a multiple of its threshold; beyond the mark it has drifted."""
+    """Each statistic as a multiple of its threshold, the largest first; beyond the mark it has drifted."""
     ratios = checks.with_columns(ratio=pl.col("statistic") / pl.col("threshold")).filter(pl.col("ratio").is_finite())
+    ratios = ratios.sort("ratio", descending=True)
     bars = [
-        Bar(f"{row['feature']} {row['test']}", row["ratio"], f"{row['ratio']:.2f} to {row['reference']}", 1.0)
+        Bar(f"{row['feature']} {row['test']} {row['reference']}", row["ratio"], f"{row['ratio']:.2f}", 1.0)
         for row in ratios.iter_rows(named=True)
     ]
     return draw_bars("multiple of the threshold; mark: 1", bars)

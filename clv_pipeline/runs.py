@@ -7,10 +7,12 @@ Belongs here: opening the instance, executing planned runs, the whole refresh. D
 import os
 import shutil
 import tempfile
+import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -117,11 +119,14 @@ class Runner:
     def _settle(self, plan_more: Callable[[State], list[PlannedRun]]) -> list[PlannedRun]:
         """Runs what is stale until nothing is: other processes may land and publish at the same time."""
         done: list[PlannedRun] = []
+        preload = threading.Thread(target=_load_libraries, daemon=True)
         for _ in range(_ROUNDS):
             state = self.state
             plans = plan_months(MONTH_STEPS, state) or (plan_more(state) if state.periods else [])
             if not plans:
                 break
+            if preload.ident is None:
+                preload.start()
             done += [self._run_through(plan) for plan in plans]
         return done
 
@@ -194,6 +199,13 @@ class Runner:
         if not result.success:
             raise RunError(_find_cause(result))
         return result
+
+
+def _load_libraries() -> None:
+    """Imports, while DuckDB works, what the fit and the report will need: seconds each on a cold start."""
+    with suppress(ImportError):
+        import_module("pymc_marketing.clv.distributions")
+        import_module("altair")
 
 
 def _explain(run: PlannedRun) -> str:

@@ -136,7 +136,7 @@ def _print_drift(lake: Lake, console: Console) -> None:
     if not published:
         return
     latest = max(published)
-    checks = pl.read_parquet(published[latest])
+    checks = pl.read_parquet(published[latest].read_bytes())
     drifted = checks.filter(pl.col("drifted"))
     for row in drifted.iter_rows(named=True):
         _say(console, "drift", f"{row['feature']} against {row['reference']}: {row['test']} {row['statistic']:.3f}")

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from dagster._core.asset_graph_view.asset_graph_view import AssetGraphView, TemporalContext
+from dagster._core.asset_graph_view.asset_graph_view import AssetGraphView
 from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
+from dagster._core.definitions.temporal_context import TemporalContext
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 from dagster._time import get_current_datetime
 
@@ -125,9 +126,9 @@ class Orchestra:
         return {name: value.value for name, value in self.read_event(key, month).metadata.items()}
 
     def read_check(self, key: dg.AssetKey, check: str) -> dict[str | None, AssetCheckExecutionRecordStatus]:
-        """The latest status of a check by month; None is a status that belongs to no month."""
+        """The latest status of a check by month, None for what belongs to no month; outdated ones are left out."""
         found = self.instance.event_log_storage.get_asset_check_partition_info([dg.AssetCheckKey(key, check)])
-        return {info.partition_key: info.latest_execution_status for info in found}
+        return {info.partition_key: info.latest_execution_status for info in found if info.is_current}
 
     def execute_requests(self, requests: Iterable[dg.RunRequest]) -> list[dg.ExecuteInProcessResult]:
         """Runs what a sensor requested, with the tags that the daemon gives a run."""

@@ -3,29 +3,21 @@
 import gzip
 import io
 import os
-import re
 import subprocess
 import sys
 import zipfile
-from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 
 import duckdb
 import polars as pl
 import pytest
-from rich.console import Console
 
 from clv_pipeline import lake as lake_module
 from clv_pipeline import landing, sources
-from clv_pipeline.clv.models import ModelError
 from clv_pipeline.lake import Lake, LakeError
-from clv_pipeline.pipeline import AS_OF_STEPS, MONTH_STEPS
-from clv_pipeline.plan import plan_as_of, plan_months
-from clv_pipeline.publication import publish_report
 from clv_pipeline.settings import load_settings
 from clv_pipeline.sources import SourceFile
-from clv_pipeline.status import print_status
 from clv_pipeline_tests.warehouse import COLUMNS, Warehouse
 
 HEADER = ",".join(COLUMNS)
@@ -272,116 +264,3 @@ def test_an_open_database_file_disturbs_nobody(warehouse: Warehouse) -> None:
         warehouse.refresh()
         assert len(lines(warehouse)) == 2
         holder.communicate("")
-
-
-MAP = '[models]\nestimation = "map"\n'
-ODD_DATA: dict[str, tuple[list[str], str]] = {
-    "one line": ([ROW], "1 customer"),
-    "one customer": ([f"{i},ann,2024-0{i}-05,tea,1,{i}" for i in range(1, 5)], "1 customer"),
-    "no repeat buyers": ([f"{i},c{i},2024-0{1 + i % 3}-05,tea,1,{i}" for i in range(1, 9)], "8 customers"),
-    "one day": ([f"{i},c{i % 3},2024-01-05,tea,1,{i}" for i in range(1, 9)], "3 customers"),
-    "zero amounts": ([f"{i},c{i % 3},2024-0{1 + i % 4}-05,tea,1,0" for i in range(1, 24)], "3 customers"),
-    "negative customer": (
-        [ROW, "2,ann,2024-02-05,tea,-9,1", "3,ann,2024-03-05,tea,1,2", "4,bob,2024-01-05,tea,1,1"],
-        "2 customers",
-    ),
-    "last month quarantined": ([ROW, "2,ann,2024-02-05,tea,two,1"], "1 customer"),
-    "middle month quarantined": ([ROW, "2,ann,2024-02-05,tea,two,1", "3,bob,2024-03-05,tea,1,1"], "2 customers"),
-    "everything quarantined": ([",ann,2024-01-05,tea,1,1", "2,ann,2024-02-05,tea,two,1"], "0 customers"),
-    "only returns": ([f"{i},c{i % 3},2024-0{1 + i % 3}-05,tea,-1,{i}" for i in range(1, 9)], "0 customers"),
-    "nobody known": ([f"{i},,2024-0{1 + i % 3}-05,tea,1,{i}" for i in range(1, 9)], "0 customers"),
-}
-
-
-def build(tmp_path: Path, rows: Sequence[str]) -> Warehouse:
-    house = Warehouse(tmp_path / "odd", extra=MAP)
-    house.deliver("a.csv", [row.split(",") for row in rows])
-    house.land()
-    house.execute(plan_months(MONTH_STEPS, house.state))
-    state = house.state
-    house.execute(plan_as_of(AS_OF_STEPS, state, state.periods[-1:]))
-    return house
-
-
-def show_status(house: Warehouse, width: int = 80) -> str:
-    console = Console(file=io.StringIO(), width=width)
-    before = snapshot(house.lake.home)
-    print_status(house.settings, console)
-    assert snapshot(house.lake.home) == before
-    assert isinstance(console.file, io.StringIO)
-    return console.file.getvalue()
-
-
-@pytest.mark.parametrize("case", ODD_DATA)
-def test_odd_data_end_in_finite_scores_a_report_and_a_status(case: str, tmp_path: Path) -> None:
-    rows, expected = ODD_DATA[case]
-    house = build(tmp_path, rows)
-    number = int(expected.split()[0])
-    scores = house.query("SELECT * FROM scores.current")
-    assert scores.height == number == house.query("SELECT count(*) FROM rfm.customers").item()
-    assert scores.select(pl.selectors.float().is_finite().all()).to_series().all()
-    assert house.query("SELECT customers FROM lenses.lens1_headline").item() == number
-    page = publish_report(house.lake, house.settings).read_text()
-    assert "</html>" in page
-    assert not re.search(r">\s*-?(nan|inf|None)\s*<", page)
-    status = show_status(house)
-    assert "stale     nothing, every published month is up to date" in status
-    assert ("rejected" in status) == ("quarantined" in case)
-
-
-def test_no_order_of_a_known_customer_is_said_where_a_model_would_be(tmp_path: Path) -> None:
-    status = show_status(build(tmp_path, ODD_DATA["nobody known"][0]), width=300)
-    assert "model     none\n" in status
-    assert "No known customer has an order yet: there is nothing to fit or to score." in status
-
-
-@pytest.mark.parametrize(
-    ("setting", "message"),
-    [
-        ('priors = "flat"', r"^models.priors = 'flat' cannot fit bg_nbd, no customer has a repeat purchase yet: use"),
-        ('estimation = "mcmc"', r"^models.estimation = 'mcmc' is not built yet: use 'laplace'$"),
-        ('transactions = "auto"', r"^models.transactions = 'auto' needs the backtest, which is not built yet: use"),
-    ],
-)
-def test_a_model_that_cannot_be_had_is_one_line_and_what_comes_before_stays(
-    setting: str, message: str, tmp_path: Path
-) -> None:
-    house = Warehouse(tmp_path / "odd", extra=f"[models]\n{setting}\n")
-    house.deliver("a.csv", [row.split(",") for row in ODD_DATA["no repeat buyers"][0]])
-    with pytest.raises(ModelError, match=message):
-        house.refresh(steps=AS_OF_STEPS)
-    assert house.query("SELECT count(*) FROM rfm.customers").item() == 8
-    assert not house.lake.published("models.parameters")
-    assert "</html>" in publish_report(house.lake, house.settings).read_text()
-    assert "stale     models, scores, drift 2024-03: not there yet" in show_status(house)
-
-
-def test_numbers_beyond_the_money_type_are_quarantined_one_by_one(warehouse: Warehouse) -> None:
-    rows = [
-        "1,ann,2024-01-05,tea,1,999999999999",
-        "2,ann,2024-01-05,tea,1,99999999999999",
-        "3,ann,2024-01-05,tea,99999999999,9999999999",
-        "4,ann,2024-01-05,tea,999999999999999,99999999999999",
-        "5,ann,2024-01-05,tea,-9999999999999,0",
-        "6,ann,2024-01-05,tea,1,Infinity",
-        "7,ann,2024-01-05,tea,nan,1",
-        "8,ann,infinity,tea,1,1",
-        "9,ann,2024-01-05,tea,1e3,1e-3",
-    ]
-    warehouse.deliver("a.csv", [row.split(",") for row in rows])
-    warehouse.refresh()
-    reasons = dict(warehouse.query("SELECT row_number, reason FROM transactions.quarantine").rows())
-    assert {row: reasons[row] for row in (2, 3, 4, 5)} == dict.fromkeys((2, 3, 4, 5), "number too large")
-    assert (reasons[6], reasons[7]) == ("non-numeric price", "non-numeric quantity")
-    assert reasons[8] in ("timestamp in the future", "unparseable timestamp")
-    assert sorted(str(row[0]) for row in lines(warehouse)) == ["1", "9"]
-
-
-def test_status_before_anything_says_what_to_do_next(warehouse: Warehouse) -> None:
-    assert "nothing landed yet; no file matches incoming/*" in show_status(warehouse, width=300)
-    warehouse.deliver("a.csv", [[*ROW.split(",")[:2], "05.13.2024", *ROW.split(",")[3:]]])
-    assert "new or changed files: 1; `clv run` loads them" in show_status(warehouse)
-    warehouse.land()
-    status = show_status(warehouse, width=300)
-    assert "data      no usable line yet" in status
-    assert "1 of 1 delivered rows are in transactions.quarantine, all for 'unparseable timestamp', first in" in status

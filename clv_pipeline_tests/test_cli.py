@@ -81,9 +81,7 @@ def test_the_bare_command_shows_its_help(capsys: Capture) -> None:
         (["ui", "--port", "x"], "Invalid value for '--port'"),
     ],
 )
-def test_a_wrong_command_line_is_answered_with_an_example(
-    arguments: list[str], message: str, capsys: Capture
-) -> None:
+def test_a_wrong_command_line_is_answered_with_an_example(arguments: list[str], message: str, capsys: Capture) -> None:
     assert message in fail(capsys, *arguments, code=2)
 
 
@@ -211,9 +209,7 @@ def test_a_customer_file_with_a_bad_row_is_one_line(tmp_path: Path, capsys: Capt
     house = Warehouse(tmp_path / "customers", extra='[customers]\npath = "who.csv"\n')
     house.deliver("a.csv", [ROW])
     (house.root / "who.csv").write_text("customer_id,acquisition_ts\nann,soon\n")
-    assert fail(capsys, "run", *at(house)) == (
-        "who.csv: row 1: acquisition_ts 'soon' is no date; write YYYY-MM-DD"
-    )
+    assert fail(capsys, "run", *at(house)) == ("who.csv: row 1: acquisition_ts 'soon' is no date; write YYYY-MM-DD")
 
 
 def test_what_goes_wrong_inside_is_one_line_too(

@@ -25,9 +25,7 @@ def compute_models(step: Step) -> dict[str, pl.DataFrame]:
     if customers.is_empty():
         step.facts["models.parameters"] = {"version": None, "notes": [_NOBODY]}
         return {table.name: table.schema.empty() for table in MODELS.tables}
-    fit = fit_models(
-        customers, transactions=models.transactions, estimation=models.estimation, priors=models.priors
-    )
+    fit = fit_models(customers, transactions=models.transactions, estimation=models.estimation, priors=models.priors)
     version = f"{step.period}-{models.transactions}-{sha256(fit.parameters.write_json().encode()).hexdigest()[:8]}"
     step.facts["models.parameters"] = {"version": version, "notes": list(fit.notes)}
     named = {

@@ -1,0 +1,203 @@
+"""The sensor asks for what a delivery makes stale and for nothing else; the schedule for the open month."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+import dagster as dg
+import pytest
+
+from clv_pipeline import automation
+from clv_pipeline.contracts import Audit
+from clv_pipeline.pipeline import MONTH_STEPS
+from clv_pipeline_tests.orchestra import Orchestra, make_rows
+from clv_pipeline_tests.warehouse import AUDIT_STEPS
+
+MONTHS = ("2024-01", "2024-02", "2024-03", "2024-04")
+Conduct = Callable[..., Orchestra]
+Asked = tuple[str, str, str]
+
+
+@pytest.fixture(autouse=True)
+def without_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(automation, "AS_OF_STEPS", AUDIT_STEPS)
+
+
+def ask(orchestra: Orchestra) -> dg.SensorResult:
+    """One evaluation of the sensor, as the daemon does it."""
+    sensor = orchestra.definitions.get_repository_def().get_sensor_def("deliveries")
+    context = dg.build_sensor_context(instance=orchestra.instance, resources={"lake": orchestra.company.lake})
+    result = sensor(context)
+    assert isinstance(result, dg.SensorResult)
+    return result
+
+
+def describe(requests: Sequence[dg.RunRequest]) -> list[Asked]:
+    """The stages and months of requests."""
+    return [
+        (
+            " ".join(dict.fromkeys(key.path[0] for key in request.asset_selection or [])),
+            request.tags.get(automation.RANGE_START_TAG, request.partition_key or ""),
+            request.tags.get(automation.RANGE_END_TAG, request.partition_key or ""),
+        )
+        for request in requests
+    ]
+
+
+def settle(orchestra: Orchestra) -> list[Asked]:
+    """Lets the sensor ask and runs what it asks for until it asks for nothing; returns what it asked for."""
+    asked: list[Asked] = []
+    for _ in range(8):
+        requests = ask(orchestra).run_requests or []
+        if not requests:
+            return asked
+        asked += describe(requests)
+        orchestra.execute_requests(requests)
+    raise AssertionError(f"the sensor never stops: {asked}")
+
+
+def test_a_first_delivery_takes_one_run_for_each_group_of_stages(conduct: Conduct) -> None:
+    orchestra = conduct(MONTHS)
+    asked = settle(orchestra)
+    assert [stages for stages, _, _ in asked] == ["landing", "transactions marts", "rfm lenses report"]
+    assert asked[1:] == [("transactions marts", "2024-01", "2024-04"), ("rfm lenses report", "2024-04", "2024-04")]
+    assert orchestra.company.query("SELECT sum(orders)::INT FROM marts.periods").item() == 12
+    assert (orchestra.company.settings.home / "report" / "index.html").exists()
+
+
+def test_late_lines_ask_for_their_month_and_the_as_of_months_from_it_on(conduct: Conduct) -> None:
+    orchestra = conduct(MONTHS)
+    orchestra.company.refresh("2024-01")
+    orchestra.company.refresh("2024-02")
+    orchestra.company.refresh("2024-04")
+    settle(orchestra)
+    orchestra.company.deliver("late.csv", [["late", "c-0", "2024-02-20", "pie", 1, "9.00"]])
+    assert settle(orchestra)[1:] == [
+        ("transactions marts", "2024-02", "2024-02"),
+        ("rfm lenses report", "2024-02", "2024-02"),
+        ("rfm lenses report", "2024-04", "2024-04"),
+    ]
+    latest = "SELECT orders FROM rfm.customers WHERE as_of = '2024-04' AND customer_id = 'c-0'"
+    assert orchestra.company.query(latest).item() == 5
+
+
+def test_a_redelivery_asks_for_nothing_beyond_the_landing(conduct: Conduct) -> None:
+    orchestra = conduct(MONTHS[:2])
+    settle(orchestra)
+    assert ask(orchestra).skip_reason == dg.SkipReason("everything is up to date")
+    orchestra.company.deliver("2024-01 again.csv", make_rows("2024-01"))
+    assert [stages for stages, _, _ in settle(orchestra)] == ["landing"]
+
+
+def test_a_correction_that_is_taken_back_is_followed_both_times(conduct: Conduct) -> None:
+    orchestra = conduct(MONTHS[:2])
+    settle(orchestra)
+    month = ("transactions marts", "2024-01", "2024-01")
+    for orders in (5, 3, 5):
+        orchestra.company.deliver("2024-01.csv", make_rows("2024-01", orders=orders))
+        assert month in settle(orchestra)
+        assert orchestra.company.query("SELECT orders FROM marts.periods WHERE period = '2024-01'").item() == orders
+
+
+def test_nothing_is_asked_for_while_a_requested_run_is_unfinished(conduct: Conduct) -> None:
+    orchestra = conduct(MONTHS[:2])
+    running = orchestra.instance.create_run_for_job(
+        orchestra.definitions.resolve_job_def("refresh_month"),
+        status=dg.DagsterRunStatus.QUEUED,
+        tags={"dagster/sensor_name": "deliveries", "dagster/partition": "2024-01"},
+    )
+    assert ask(orchestra).skip_reason == dg.SkipReason("1 requested runs are not finished yet")
+    orchestra.instance.report_run_canceled(running)
+    assert [stages for stages, _, _ in describe(ask(orchestra).run_requests or [])] == ["landing"]
+
+
+def test_a_run_that_fails_is_not_asked_for_again_until_the_data_change(
+    conduct: Conduct, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    orchestra = conduct(MONTHS[:2])
+    settle(orchestra)
+    with monkeypatch.context() as broken:
+        broken.setattr(
+            "clv_pipeline.execution.audit_schema", lambda *_: Audit("schema", passed=False, summary="nothing is right")
+        )
+        orchestra.company.deliver("2024-01.csv", make_rows("2024-01", orders=5))
+        assert [stages for stages, _, _ in settle(orchestra)] == ["landing", "transactions marts"]
+        reason = ask(orchestra).skip_reason
+        assert reason
+        assert "failed" in str(reason.skip_message)
+        assert orchestra.company.query("SELECT sum(orders)::INT FROM marts.periods").item() == 6
+    assert not ask(orchestra).run_requests
+    orchestra.company.deliver("2024-01.csv", make_rows("2024-01", orders=4))
+    assert ("transactions marts", "2024-01", "2024-01") in settle(orchestra)
+    assert orchestra.company.query("SELECT sum(orders)::INT FROM marts.periods").item() == 7
+
+
+def test_an_unreadable_file_holds_nothing_else_up(conduct: Conduct) -> None:
+    orchestra = conduct(MONTHS[:1])
+    (orchestra.company.incoming / "bad.csv").write_bytes(b"\x00\x01\x02PK\x03")
+    assert ("transactions marts", "2024-01", "2024-01") in settle(orchestra)
+    assert ask(orchestra).skip_reason == dg.SkipReason("everything is up to date")
+
+
+def test_a_customer_file_is_followed(conduct: Conduct) -> None:
+    orchestra = conduct(MONTHS[:2], extra='[customers]\npath = "customers.csv"\n')
+    file = orchestra.company.root / "customers.csv"
+    file.write_text("customer_id,acquisition_ts\nc-0,2023-12-01\n")
+    settle(orchestra)
+    file.write_text("customer_id,acquisition_ts\nc-0,2023-11-01\n")
+    assert [stages for stages, _, _ in settle(orchestra)] == ["landing", "lenses report"]
+
+
+def test_months_before_the_first_are_run_when_they_arrive(conduct: Conduct) -> None:
+    orchestra = conduct(MONTHS[2:])
+    settle(orchestra)
+    orchestra.company.deliver("2024-01.csv", make_rows("2024-01"))
+    assert settle(orchestra)[1:] == [
+        ("transactions marts", "2024-01", "2024-02"),
+        ("rfm lenses report", "2024-04", "2024-04"),
+    ]
+    assert orchestra.materialised(dg.AssetKey(["marts", "orders"])) == list(MONTHS)
+
+
+@pytest.mark.slow
+def test_late_data_reach_as_of_months_with_more_history_than_dagster_follows(conduct: Conduct) -> None:
+    # Dagster looks at fewer than a hundred upstream months; the plan looks at all of them.
+    months = [f"{2010 + index // 12}-{index % 12 + 1:02d}" for index in range(101)]
+    orchestra = conduct()
+    company = orchestra.company
+    company.deliver("all.csv", [row for month in months for row in make_rows(month, orders=1)])
+    company.refresh(months[-1])
+    settle(orchestra)
+    company.deliver("late.csv", [["late", "c-0", f"{months[1]}-20", "pie", 1, "9.00"]])
+    last = months[-1]
+    assert settle(orchestra)[1:] == [("transactions marts", months[1], months[1]), ("rfm lenses report", last, last)]
+    assert company.query(f"SELECT orders FROM rfm.customers WHERE as_of = '{last}'").item() == 102
+
+
+def test_the_schedule_asks_for_the_open_month_once_a_day(conduct: Conduct) -> None:
+    orchestra = conduct(MONTHS)
+    orchestra.company.land()
+    schedule = orchestra.definitions.get_repository_def().get_schedule_def("refresh_open_month")
+    assert schedule.default_status == dg.DefaultScheduleStatus.STOPPED
+    assert schedule.cron_schedule == "0 5 * * *"
+    moment = datetime(2024, 4, 20, 5, tzinfo=UTC)
+    with dg.build_schedule_context(instance=orchestra.instance, scheduled_execution_time=moment) as context:
+        data = schedule.evaluate_tick(context)
+    assert [(request.run_key, request.partition_key) for request in data.run_requests or []] == [
+        ("2024-04-20", "2024-04")
+    ]
+
+
+@pytest.mark.slow
+def test_the_scheduled_job_lands_and_refreshes_the_open_month(conduct: Conduct) -> None:
+    orchestra = conduct(MONTHS[:3])
+    orchestra.land()
+    orchestra.run([table.key for step in MONTH_STEPS for table in step.tables], "2024-01", "2024-02")
+    orchestra.company.deliver("new.csv", [["new", "c-0", "2024-03-30", "pie", 1, "9.00"]])
+    job = orchestra.definitions.resolve_job_def("refresh_month")
+    quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+    assert job.execute_in_process(partition_key="2024-03", instance=orchestra.instance, run_config=quiet).success
+    query = "SELECT lines FROM marts.periods WHERE period = '2024-03'"
+    assert orchestra.company.query(query).item() == 4
+    assert orchestra.company.query("SELECT count(*) FROM scores.customers WHERE as_of = '2024-03'").item() == 7
+    assert (orchestra.company.settings.home / "report" / "2024-03.html").exists()
+    assert orchestra.find_stale(orchestra.definitions.resolve_asset_graph().get_all_asset_keys()) == {}
