@@ -3,14 +3,17 @@
 Belongs here: the composition. Does not belong here: any part itself, or which configuration (`definitions.py`).
 """
 
+from collections.abc import Iterator
 from datetime import date
 
 import dagster as dg
 
 from clv_pipeline.assets import build_asset
 from clv_pipeline.automation import build_daily_schedule, build_delivery_sensor
-from clv_pipeline.dead_runs import build_lake_resource
+from clv_pipeline.dead_runs import show_life
+from clv_pipeline.door import rebuild_door
 from clv_pipeline.lake import Lake
+from clv_pipeline.ledger import Ledger
 from clv_pipeline.periods import build_partitions
 from clv_pipeline.pipeline import AS_OF_STEPS, MONTH_STEPS, owner_of
 from clv_pipeline.settings import Settings
@@ -24,6 +27,20 @@ def find_partitions(settings: Settings, lake: Lake) -> dg.MonthlyPartitionsDefin
     months = State(lake, settings).known_periods
     first = settings.periods.start or (months[0] if months else None)
     return build_partitions(first, months[-1] if months else None, date.today())
+
+
+def _build_lake_resource(lake: Lake, settings: Settings) -> dg.ResourceDefinition:
+    @dg.resource(description="The tables of this home. A run that has them shows that it is alive, and shows its work.")
+    def lake_of_run(context: dg.InitResourceContext) -> Iterator[Lake]:
+        if context.run is None:
+            yield lake
+            return
+        with show_life(lake, context.run.run_id):
+            yield lake
+            if Ledger.identify(lake):
+                rebuild_door(lake, settings)
+
+    return lake_of_run
 
 
 def build_definitions(settings: Settings) -> dg.Definitions:
@@ -42,6 +59,6 @@ def build_definitions(settings: Settings) -> dg.Definitions:
         jobs=[refresh],
         schedules=[build_daily_schedule(refresh, partitions)],
         sensors=[build_delivery_sensor(settings, partitions)],
-        resources={"lake": build_lake_resource(lake)},
+        resources={"lake": _build_lake_resource(lake, settings)},
         executor=dg.in_process_executor,
     )

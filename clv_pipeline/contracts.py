@@ -98,6 +98,8 @@ def to_markdown(frame: pl.DataFrame) -> str:
 
 
 def _show(value: object) -> str:
-    text = f"{value:.4g}" if isinstance(value, float) else "" if value is None else str(value)
+    if isinstance(value, float):
+        return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+    text = "" if value is None else str(value)
     text = text.removesuffix(" 00:00:00")
     return text.replace("|", "\\|").replace("\n", " ")[:60]

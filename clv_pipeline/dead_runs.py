@@ -21,20 +21,6 @@ SIGN_TAG = "clv/sign_of_life"
 _MESSAGE = "The process of this run ended without a word. What it had published stays; the next run does the rest."
 
 
-def build_lake_resource(lake: Lake) -> dg.ResourceDefinition:
-    """The lake as a resource; a run shows that it is alive for as long as it has it."""
-
-    @dg.resource(description="The tables of this home.")
-    def lake_of_run(context: dg.InitResourceContext) -> Iterator[Lake]:
-        if context.run is None:
-            yield lake
-            return
-        with show_life(lake, context.run.run_id):
-            yield lake
-
-    return lake_of_run
-
-
 @contextmanager
 def show_life(lake: Lake, name: str | None = None) -> Iterator[str]:
     """Holds a sign of life called `name`: the id of a run, or (default) a new name for the tag `SIGN_TAG` of runs."""

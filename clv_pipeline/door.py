@@ -13,6 +13,7 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -28,35 +29,69 @@ from clv_pipeline.state import State
 
 _SCHEMAS = ("landing", "transactions", "marts", "rfm", "lenses", "models", "scores", "drift")
 _DERIVED = ("customers", "customer_quarters", "customer_years")
+_MADE_FROM = "made_from"
+_KEEP_SECONDS = 3600
 
 
 def rebuild_door(lake: Lake, settings: Settings) -> Path:
-    """Rebuilds `clv.duckdb`; whoever has the old file open keeps reading it, undisturbed."""
+    """Rebuilds `clv.duckdb` when anything changed; whoever has the old file open keeps reading it, undisturbed."""
     target = lake.home / "clv.duckdb"
     doors = lake.root / ".door"
     with lake.hold("door"):
+        current = target.resolve().parent
+        made_from = _describe_files(lake, settings)
+        described = current / _MADE_FROM
+        if described.exists() and described.read_text() == made_from and not _is_taken(current / target.name):
+            return target
         built = doors / f"{time.time_ns()}"
-        kept = {built.name, target.resolve().parent.name}
         built.mkdir(parents=True)
         with duckdb.connect(str(built / target.name)) as con:
             _create_views(con, lake, settings, built)
+        (built / _MADE_FROM).write_text(made_from)
         link = built / "link"
         link.symlink_to((built / target.name).absolute())
         rename_durably(link, target)
-        for old in doors.iterdir():
-            if old.name not in kept and not _is_open(old / target.name):
-                shutil.rmtree(old, ignore_errors=True)
+        _remove_unused(doors, {built.name, current.name})
     return target
 
 
-def _is_open(database: Path) -> bool:
-    """Whether another process has the file open: DuckDB holds a lock on what it has open."""
-    with suppress(FileNotFoundError), database.open("r+b") as file:
+def _describe_files(lake: Lake, settings: Settings) -> str:
+    files = sorted(file for table in _list_tables() for file in lake.published(table).values())
+    described = [(str(file), found.st_ino, found.st_mtime_ns) for file in files if (found := file.stat())]
+    queries = [load_sql(f"2_marts/{name}") for name in _DERIVED]
+    return sha256(repr((described, queries, settings.periods)).encode()).hexdigest()
+
+
+def _is_taken(database: Path) -> bool:
+    """Whether somebody has the file open for writing, which keeps every other process out; or this process at all."""
+    if str(database) in _list_open_files(Path("/proc/self/fd")):
+        return True  # to open and close it here would take DuckDB's lock from it
+    with database.open("rb") as file:
         try:
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.lockf(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except OSError:
             return True
     return False
+
+
+def _remove_unused(doors: Path, kept: set[str]) -> None:
+    old = [door for door in doors.iterdir() if door.name not in kept]
+    if old := [door for door in old if time.time() - door.stat().st_mtime > _KEEP_SECONDS]:
+        open_files = _list_open_files(*Path("/proc").glob("[0-9]*/fd"))
+        for door in old:
+            if not any(file.startswith(f"{door.resolve()}/") for file in open_files):
+                shutil.rmtree(door, ignore_errors=True)
+
+
+def _list_open_files(*processes: Path) -> set[str]:
+    """The files that processes of this user have open; none where the system does not tell."""
+    found: set[str] = set()
+    for folder in processes:
+        with suppress(OSError):  # of another user, or not there any more
+            for handle in folder.iterdir():
+                with suppress(OSError):
+                    found.add(str(handle.readlink()))
+    return found
 
 
 @contextmanager
@@ -71,9 +106,7 @@ def _create_views(con: duckdb.DuckDBPyConnection, lake: Lake, settings: Settings
     state = State(lake, settings)
     for schema in _SCHEMAS:
         con.execute(f"CREATE SCHEMA {schema}")
-    tables = ["landing.batches", "landing.customers"]
-    tables += [table.name for step in (*MONTH_STEPS, *AS_OF_STEPS) for table in step.tables]
-    for table in tables:
+    for table in _list_tables():
         if files := lake.published(table):
             _create_view(con, table, f"SELECT * FROM {_read_pinned(files, folder / table)}")
     if state.ledger.batches.height:
@@ -89,6 +122,14 @@ def _create_views(con: duckdb.DuckDBPyConnection, lake: Lake, settings: Settings
     reconciliation = reconcile(state).to_arrow(compat_level=pl.CompatLevel.oldest())
     con.register("reconciliation", reconciliation)
     con.execute("CREATE TABLE transactions.reconciliation AS SELECT * FROM reconciliation")
+
+
+def _list_tables() -> list[str]:
+    return [
+        "landing.batches",
+        "landing.customers",
+        *(name for step in (*MONTH_STEPS, *AS_OF_STEPS) for name in step.names),
+    ]
 
 
 def _create_landing_view(con: duckdb.DuckDBPyConnection, state: State, folder: Path) -> None:

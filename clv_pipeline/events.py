@@ -102,19 +102,23 @@ def report_landed(
     """Yields the materialisation of the months that were asked for, and of every other whose landed rows changed."""
     chosen = context.partition_keys
     rows = state.ledger.count_live_rows(state.settings)
-    versions = {month: state.fingerprints.get(month, _NOTHING) for month in {*rows, *chosen}}
     recorded = _read_latest_versions(context.instance, key, None)
-    versions |= {month: _NOTHING for month in recorded if month not in versions}
-    described = {month: {"dagster/row_count": rows.get(month, 0)} for month in versions}
+    versions = {month: state.fingerprints.get(month, _NOTHING) for month in sorted({*rows, *recorded, *chosen})}
+    changed = [month for month, version in versions.items() if recorded.get(month, _NOTHING) != version]
+    metadata = {**load, "months changed": ", ".join(changed) or "none"}
     for month in chosen:
-        context.add_asset_metadata(described[month], asset_key=key, partition_key=month)
+        context.add_asset_metadata(_count(rows, month), asset_key=key, partition_key=month)
     shared = versions[chosen[0]] if len(chosen) == 1 else _NOTHING
-    yield dg.MaterializeResult(asset_key=key, metadata=load, data_version=dg.DataVersion(shared))
+    yield dg.MaterializeResult(asset_key=key, metadata=metadata, data_version=dg.DataVersion(shared))
     recorded |= dict.fromkeys(chosen, shared)
-    for month, version in sorted(versions.items()):
+    for month, version in versions.items():
         if recorded.get(month) != version:
             tags = {DATA_VERSION_TAG: version}
-            yield dg.AssetMaterialization(key, partition=month, metadata={**load, **described[month]}, tags=tags)
+            yield dg.AssetMaterialization(key, partition=month, metadata={**metadata, **_count(rows, month)}, tags=tags)
+
+
+def _count(rows: Mapping[str, int], month: str) -> dict[str, Any]:
+    return {"dagster/row_count": rows.get(month, 0)}
 
 
 def read_versions(instance: dg.DagsterInstance, key: dg.AssetKey, contents: Mapping[str, str]) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """The sensor asks for what a delivery makes stale and for nothing else; the schedule for the open month."""
 
+import os
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
@@ -80,12 +81,20 @@ def test_late_lines_ask_for_their_month_and_the_as_of_months_from_it_on(conduct:
     assert orchestra.company.query(latest).item() == 5
 
 
-def test_a_redelivery_asks_for_nothing_beyond_the_landing(conduct: Conduct) -> None:
+def test_a_redelivery_without_change_asks_for_nothing(conduct: Conduct) -> None:
     orchestra = conduct(MONTHS[:2])
     settle(orchestra)
     assert ask(orchestra).skip_reason == dg.SkipReason("everything is up to date")
+    path = orchestra.company.deliver("2024-01.csv", make_rows("2024-01"))
+    os.utime(path, (2_000_000_000, 2_000_000_000))
+    assert ask(orchestra).skip_reason == dg.SkipReason("everything is up to date")
+
+
+def test_a_copy_under_another_name_is_landed_and_counted_and_runs_no_month(conduct: Conduct) -> None:
+    orchestra = conduct(MONTHS[:2])
+    settle(orchestra)
     orchestra.company.deliver("2024-01 again.csv", make_rows("2024-01"))
-    assert [stages for stages, _, _ in settle(orchestra)] == ["landing"]
+    assert [stages for stages, _, _ in settle(orchestra)] == ["landing", "report"]
 
 
 def test_a_correction_that_is_taken_back_is_followed_both_times(conduct: Conduct) -> None:
@@ -102,11 +111,11 @@ def test_nothing_is_asked_for_while_a_requested_run_is_unfinished(conduct: Condu
     orchestra = conduct(MONTHS[:2])
     running = orchestra.instance.create_run_for_job(
         orchestra.definitions.resolve_job_def("refresh_month"),
-        status=dg.DagsterRunStatus.QUEUED,
+        status=dg.DagsterRunStatus.STARTED,
         tags={"dagster/sensor_name": "deliveries", "dagster/partition": "2024-01"},
     )
     assert ask(orchestra).skip_reason == dg.SkipReason("1 requested runs are not finished yet")
-    orchestra.instance.report_run_canceled(running)
+    orchestra.instance.report_run_failed(running)
     assert [stages for stages, _, _ in describe(ask(orchestra).run_requests or [])] == ["landing"]
 
 
@@ -181,10 +190,9 @@ def test_the_schedule_asks_for_the_open_month_once_a_day(conduct: Conduct) -> No
     assert schedule.cron_schedule == "0 5 * * *"
     moment = datetime(2024, 4, 20, 5, tzinfo=UTC)
     with dg.build_schedule_context(instance=orchestra.instance, scheduled_execution_time=moment) as context:
-        data = schedule.evaluate_tick(context)
-    assert [(request.run_key, request.partition_key) for request in data.run_requests or []] == [
-        ("2024-04-20", "2024-04")
-    ]
+        request = schedule(context)
+    assert isinstance(request, dg.RunRequest)
+    assert (request.run_key, request.partition_key) == ("2024-04-20", "2024-04")
 
 
 @pytest.mark.slow

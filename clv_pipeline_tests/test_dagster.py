@@ -25,7 +25,6 @@ PICTURED = {
     "lenses.lens1_customer_deciles",
     "lenses.lens2_groups",
     "lenses.lens2_bridge",
-    "lenses.lens3_cohort_age",
     "lenses.lens5_cohort_calendar",
     "models.repeat_purchases",
     "scores.customers",
@@ -86,7 +85,7 @@ def test_landing_makes_only_the_touched_months_stale(loaded: Orchestra) -> None:
         "transactions.quarantine": ["2024-02"],
     }
     assert loaded.read_metadata(LANDING, "2024-02")["dagster/row_count"] == 4
-    assert loaded.read_metadata(LANDING, "2024-02")["months touched"] == "2024-02"
+    assert loaded.read_metadata(LANDING, "2024-02")["months changed"] == "2024-02"
 
 
 def test_nothing_looks_stale_after_a_load_nor_after_landing_again(loaded: Orchestra) -> None:

@@ -71,7 +71,8 @@ def test_an_open_reader_keeps_the_rows_it_started_with(lake: Lake) -> None:
         cursor = con.execute("SELECT * FROM marts.orders")
         publish(lake, 2)
         assert cursor.fetchall() == [("2024-01", 1)]
-        assert con.execute("SELECT * FROM marts.orders").fetchall() == [("2024-01", 2)]
+        assert con.execute("SELECT * FROM marts.orders").fetchall() == [("2024-01", 1)]
+    assert read(lake) == [("2024-01", 2)]
 
 
 def test_what_is_not_published_has_a_message_with_the_fix(lake: Lake) -> None:

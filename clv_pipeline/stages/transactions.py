@@ -99,7 +99,7 @@ def _describe_load(load: Load) -> dict[str, Any]:
         "new batches": load.batches,
         "unchanged files": load.unchanged_files,
         "empty files": ", ".join(load.empty_files) or "none",
-        "months touched": ", ".join(load.months) or "none",
+        "months delivered": ", ".join(load.months) or "none",
     }
 
 
