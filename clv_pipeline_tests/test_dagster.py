@@ -259,4 +259,6 @@ def test_every_asset_is_described_and_shows_what_is_in_it(conduct: Callable[...,
     assert orchestra.find_stale(tables) == {}
     for check in graph.asset_check_keys:
         if check.asset_key.path[0] != "landing":
-            assert orchestra.read_check(check.asset_key, check.name)["2024-03"] == Status.SUCCEEDED, check
+            status = orchestra.read_check(check.asset_key, check.name)["2024-03"]
+            # Three customers a month drift: a warning.
+            assert status == (Status.FAILED if check.name == "distributions_are_stable" else Status.SUCCEEDED), check
