@@ -80,7 +80,7 @@ class Orchestra:
     ) -> dg.ExecuteInProcessResult:
         """One run of the assets `keys`."""
         definitions = self.definitions
-        return dg.materialize(
+        result = dg.materialize(
             list(definitions.assets or []),  # pyright: ignore[reportArgumentType]
             instance=self.instance,
             resources=definitions.resources,
@@ -90,6 +90,9 @@ class Orchestra:
             raise_on_error=False,
             run_config=QUIET,
         )
+        for event in result.filter_events(lambda event: event.is_step_failure):
+            print(event.step_key, event.step_failure_data.error)  # shown with a failed test
+        return result
 
     def load(self) -> None:
         """Lands everything and brings all months, and the last as-of month, up to date in three runs."""
