@@ -15,16 +15,12 @@ from clv_pipeline.lake import Lake, LakeError, rename_durably
 from clv_pipeline.pipeline import AS_OF_STEPS, MONTH_STEPS
 from clv_pipeline.settings import Settings
 from clv_pipeline.sql import quote_literal
+from clv_pipeline.stages.lenses import LENSES
 from clv_pipeline.state import State
 
 _MADE_FROM = ".report"
 _AS_OF_TABLES = (
-    "lenses.lens1_headline",
-    "lenses.lens1_customer_deciles",
-    "lenses.lens2_groups",
-    "lenses.lens2_bridge",
-    "lenses.lens3_cohort_age",
-    "lenses.lens5_cohort_calendar",
+    *LENSES.names,
     "models.parameters",
     "models.evaluation",
     "models.repeat_purchases",

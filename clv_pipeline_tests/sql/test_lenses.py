@@ -8,14 +8,10 @@ import pytest
 from hypothesis import given, settings
 from pandera.errors import SchemaErrors
 
-from clv_pipeline.schemas.lenses import (
-    Lens1CustomerDeciles,
-    Lens1Headline,
-    Lens2Bridge,
-    Lens2Groups,
-    Lens3CohortAge,
-    Lens5CohortCalendar,
-)
+from clv_pipeline.schemas.lenses.lens1 import Lens1CustomerDeciles, Lens1Headline
+from clv_pipeline.schemas.lenses.lens2 import Lens2Bridge, Lens2Groups
+from clv_pipeline.schemas.lenses.lens3 import Lens3CohortAge
+from clv_pipeline.schemas.lenses.lens5 import Lens5CohortCalendar
 from clv_pipeline_tests.sql.engine import AsOf, Marts, build_marts, random_lines
 
 D = Decimal
