@@ -12,7 +12,7 @@ import dagster as dg
 
 from clv_pipeline.contracts import describe_columns
 from clv_pipeline.events import report_outcomes
-from clv_pipeline.execution import run_month
+from clv_pipeline.execution import run_months
 from clv_pipeline.lake import Lake
 from clv_pipeline.periods import map_earlier, map_history
 from clv_pipeline.settings import Settings
@@ -66,7 +66,7 @@ def build_asset(
         only_stale = context.run.tags.get(ONLY_STALE_TAG) == "true"
         months = context.partition_keys
         with lake.connect() as con:
-            outcomes = [run_month(spec, state, con, month, only_stale=only_stale) for month in months]
+            outcomes = run_months(spec, state, con, months, only_stale=only_stale)
         published = sum(not outcome.skipped for outcome in outcomes)
         context.log.info(f"{spec.name}: {published} of {len(months)} months run, the others were up to date")
         yield from report_outcomes(context, spec, outcomes)

@@ -23,7 +23,7 @@ def land_customers(lake: Lake, settings: Settings) -> int:
     """
     with lake.hold(TABLE), lake.connect() as con:
         frame = _read(settings)
-        staged = lake.stage(con, TABLE, "all", frame)
+        staged = lake.stage(con, TABLE, ["all"], frame)["all"]
         before = lake.read_stamp(TABLE, "all")
         if before is None or before.content != staged.content:
             lake.publish(con, staged, inputs=staged.content, code="")

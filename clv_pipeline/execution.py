@@ -1,11 +1,11 @@
-"""Runs one month of a step: read, compute, stage, audit, publish.
+"""Runs months of a step: read, compute, stage, audit, publish.
 
 Belongs here: locks, stamps and the order of things that makes a rerun harmless. Does not belong here: which months run
 (`plan.py`) or how Dagster hears of it (`events.py`).
 """
 
-from collections.abc import Mapping
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 import duckdb
@@ -17,6 +17,8 @@ from clv_pipeline.state import State
 from clv_pipeline.steps import Reach, Step, StepSpec, compared_months, list_inputs
 
 _ATTEMPTS = 10
+# Landed rows of the months that are computed together; a larger month is computed alone.
+_CHUNK_ROWS = 500_000
 
 
 @dataclass(frozen=True)
@@ -25,9 +27,9 @@ class Outcome:
 
     period: str
     stamps: Mapping[str, Stamp]
-    audits: Mapping[str, list[Audit]]
-    previews: Mapping[str, str]
-    pictures: Mapping[str, str]
+    audits: dict[str, list[Audit]]
+    previews: dict[str, str]
+    pictures: dict[str, str]
     skipped: bool = False
 
     @property
@@ -41,59 +43,122 @@ class Outcome:
         ]
 
 
-def run_month(
-    spec: StepSpec, state: State, con: duckdb.DuckDBPyConnection, period: str, *, only_stale: bool = False
-) -> Outcome:
-    """Computes, audits and publishes one month of a step, under the lock of that month.
+def run_months(
+    spec: StepSpec, state: State, con: duckdb.DuckDBPyConnection, periods: Sequence[str], *, only_stale: bool = False
+) -> list[Outcome]:
+    """Computes, audits and publishes months of a step, under the locks of these months.
 
-    What it reads may be replaced meanwhile by another run: then it computes again, so that what is published was made
-    from what its stamp says.
+    Months of data are computed several at a time, for a month has a fixed cost that a small one does not repay; each
+    is published for itself, and when an audit fails, each is judged alone. What a step reads may be replaced meanwhile
+    by another run: then it computes again, so that what is published was made from what its stamp says.
     """
+    outcomes: list[Outcome] = []
+    for chunk in _chunk_months(spec, state, periods):
+        done = _run_chunk(spec, state, con, chunk, only_stale=only_stale)
+        if done is None:
+            alone = (_run_chunk(spec, state, con, [period], only_stale=only_stale) for period in chunk)
+            done = [outcome for outcomes_alone in alone for outcome in outcomes_alone or []]
+        outcomes += done
+    return outcomes
+
+
+def _chunk_months(spec: StepSpec, state: State, periods: Sequence[str]) -> Iterator[list[str]]:
+    if spec.is_as_of:
+        yield from ([period] for period in periods)
+        return
+    sizes = state.ledger.count_live_rows(state.settings)
+    chunk: list[str] = []
+    for period in periods:
+        if chunk and sum(sizes.get(month, 0) for month in (*chunk, period)) > _CHUNK_ROWS:
+            yield chunk
+            chunk = []
+        chunk.append(period)
+    if chunk:
+        yield chunk
+
+
+def _run_chunk(
+    spec: StepSpec, state: State, con: duckdb.DuckDBPyConnection, periods: list[str], *, only_stale: bool
+) -> list[Outcome] | None:
+    """The outcomes of months computed together; None when an audit failed and each has to be judged alone."""
     lake = state.lake
-    # A Dagster pool would stay taken when a run is killed; the kernel frees this lock.
-    turn = lake.hold(f"{spec.stage}.{spec.name}") if spec.one_at_a_time else nullcontext()
-    with lake.hold(f"{spec.stage}.{spec.name}.{period}"), turn:
+    with ExitStack() as locks:
+        for period in periods:
+            locks.enter_context(lake.hold(f"{spec.stage}.{spec.name}.{period}"))
+        if spec.one_at_a_time:
+            # A Dagster pool would stay taken when a run is killed; the kernel frees this lock.
+            locks.enter_context(lake.hold(f"{spec.stage}.{spec.name}"))
         for _ in range(_ATTEMPTS):
             state = state.look_again()
-            if only_stale and spec.explain_staleness(state, period) is None:
-                stamps = {name: stamp for name in spec.names if (stamp := state.stamp(name, period))}
-                return Outcome(period, stamps, {}, {}, {}, skipped=True)
-            inputs = spec.inputs(state, period)
-            if inputs is None:
-                raise LakeError(_name_missing(spec, state, period))
-            step = Step(con, lake, state.settings, state, period)
+            stale = [p for p in periods if not only_stale or spec.explain_staleness(state, p) is not None]
+            fresh = [_find_published(spec, state, period) for period in periods if period not in stale]
+            if not stale:
+                return fresh
+            inputs = _require_inputs(spec, state, stale)
+            step = Step(con, lake, state.settings, state, stale)
             _expose_reads(spec, step)
             result = spec.compute(step)
             contents = result if isinstance(result, Mapping) else {spec.tables[0].name: result}
-            staged = {name: lake.stage(con, name, period, content) for name, content in contents.items()}
-            audited = _audit(spec, step, staged)
-            if spec.inputs(state.look_again(), period) == inputs:
-                return _publish(spec, step, staged, audited, inputs)
-        raise LakeError(f"{spec.stage} {period}: what it reads kept changing; run it again when other runs are done")
+            staged = {name: lake.stage(con, name, stale, content) for name, content in contents.items()}
+            outcomes = _audit(spec, step, staged)
+            if len(stale) > 1 and any(outcome.failed for outcome in outcomes):
+                return None
+            if _list_inputs(spec, state.look_again(), stale) == inputs:
+                published = [_publish(spec, step, staged, outcome, inputs[outcome.period]) for outcome in outcomes]
+                return sorted(fresh + published, key=lambda outcome: outcome.period)
+        months = periods[0] if len(periods) == 1 else f"{periods[0]} to {periods[-1]}"
+        raise LakeError(f"{spec.stage} {months}: what it reads kept changing; run it again when other runs are done")
 
 
-def _audit(spec: StepSpec, step: Step, staged: Mapping[str, Staged]) -> Outcome:
-    audits: dict[str, list[Audit]] = {}
-    previews: dict[str, str] = {}
-    pictures: dict[str, str] = {}
+def _find_published(spec: StepSpec, state: State, period: str) -> Outcome:
+    stamps = {name: stamp for name in spec.names if (stamp := state.stamp(name, period))}
+    return Outcome(period, stamps, {}, {}, {}, skipped=True)
+
+
+def _list_inputs(spec: StepSpec, state: State, periods: Sequence[str]) -> dict[str, str | None]:
+    return {period: spec.inputs(state, period) for period in periods}
+
+
+def _require_inputs(spec: StepSpec, state: State, periods: Sequence[str]) -> dict[str, str]:
+    found = {period: inputs for period, inputs in _list_inputs(spec, state, periods).items() if inputs is not None}
+    if missing := [period for period in periods if period not in found]:
+        raise LakeError(_name_missing(spec, state, missing[0]))
+    return found
+
+
+def _audit(spec: StepSpec, step: Step, staged: Mapping[str, Mapping[str, Staged]]) -> list[Outcome]:
+    outcomes = [Outcome(period, {}, {}, {}, {}) for period in step.periods]
     for table in spec.tables:
-        frame = step.frame(f"FROM {staged[table.name].relation}")
+        months = staged[table.name]
+        frame = step.frame(f"FROM {months[step.period].relation}")
         rules = [audit_query(step.con, name, step.select(query)) for name, query in table.rules.items()]
-        audits[table.name] = [audit_schema(frame, table.schema), *rules, *step.advices.get(table.name, [])]
-        previews[table.name] = preview(frame)
-        pictures[table.name] = table.picture(frame) if table.picture and audits[table.name][0].passed else ""
-    return Outcome(step.period, {}, audits, previews, pictures)
+        schema = audit_schema(frame, table.schema)
+        samples = {step.period: frame}
+        if len(months) > 1:
+            samples = {str(key[0]): rows for key, rows in frame.partition_by("period", as_dict=True).items()}
+        for outcome in outcomes:
+            sample = samples.get(outcome.period, frame.clear())
+            fits = replace(schema, summary=f"{sample.height} rows fit the schema") if schema.passed else schema
+            outcome.audits[table.name] = [fits, *rules, *step.advices.get(table.name, [])]
+            outcome.previews[table.name] = preview(sample)
+            outcome.pictures[table.name] = table.picture(sample) if table.picture and schema.passed else ""
+    return outcomes
 
 
-def _publish(spec: StepSpec, step: Step, staged: Mapping[str, Staged], audited: Outcome, inputs: str) -> Outcome:
+def _publish(
+    spec: StepSpec, step: Step, staged: Mapping[str, Mapping[str, Staged]], audited: Outcome, inputs: str
+) -> Outcome:
+    period = audited.period
     if audited.failed:
         for name, _ in audited.failed:
-            step.lake.keep_failed(step.con, staged[name])
+            step.lake.keep_failed(step.con, staged[name][period])
         return audited
     code = spec.code_version(step.settings)
     stamps = {
-        name: step.lake.publish(step.con, item, inputs=inputs, code=code, facts=step.facts.get(name))
-        for name, item in staged.items()
+        name: step.lake.publish(
+            step.con, months[period], inputs=inputs, code=code, facts=step.facts.get((name, period))
+        )
+        for name, months in staged.items()
     }
     return replace(audited, stamps=stamps)
 
@@ -111,7 +176,7 @@ def _expose_reads(spec: StepSpec, step: Step) -> None:
             case Reach.WHOLE:
                 months = None
             case Reach.SAME:
-                months = [step.period]
+                months = list(step.periods)
         step.lake.expose(step.con, read.table, months)
 
 

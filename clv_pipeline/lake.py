@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -48,13 +48,20 @@ class Stamp:
 
 @dataclass(frozen=True)
 class Staged:
-    """A candidate partition: a temporary DuckDB table that waits for its audit."""
+    """A candidate partition: rows of a temporary DuckDB table that wait for their audit."""
 
     table: str
     period: str
     relation: str
     rows: int
     content: str
+    shared: bool = False
+
+    @property
+    def query(self) -> str:
+        """The SELECT of its rows; a temporary table may hold several months."""
+        only = f" WHERE period = {quote_literal(self.period)}" if self.shared else ""
+        return f"SELECT * FROM {self.relation}{only}"
 
 
 class Lake:
@@ -146,8 +153,13 @@ class Lake:
             fcntl.flock(handle, fcntl.LOCK_EX)
             yield
 
-    def stage(self, con: duckdb.DuckDBPyConnection, table: str, period: str, content: str | pl.DataFrame) -> Staged:
-        """Puts the result of a SELECT, or a frame, into the temporary table `staged_<schema>_<table>`."""
+    def stage(
+        self, con: duckdb.DuckDBPyConnection, table: str, periods: Sequence[str], content: str | pl.DataFrame
+    ) -> dict[str, Staged]:
+        """Puts the result of a SELECT, or a frame, into the temporary table `staged_<schema>_<table>`; by month.
+
+        A result for several months tells them apart by its column period.
+        """
         relation = "staged_" + table.replace(".", "_")
         source = f"({content})" if isinstance(content, str) else "content_frame"
         if isinstance(content, pl.DataFrame):
@@ -155,9 +167,17 @@ class Lake:
         con.execute(f"CREATE OR REPLACE TEMP TABLE {relation} AS SELECT * FROM {source}")
         if isinstance(content, pl.DataFrame):
             con.unregister("content_frame")
-        query = f"SELECT count(*), CAST(sum(hash(t)) AS VARCHAR) FROM {relation} t"
-        rows, digest = con.execute(query).fetchall()[0]
-        return Staged(table, period, relation, int(rows), f"{rows}-{digest or 0}")
+        shared = len(periods) > 1
+        month = "period" if shared else quote_literal(periods[0])
+        query = f"SELECT {month}, count(*), CAST(sum(hash(t)) AS VARCHAR) FROM {relation} t GROUP BY ALL"
+        found = {period: (int(rows), digest) for period, rows, digest in con.execute(query).fetchall()}
+        if stray := set(found) - set(periods):
+            raise LakeError(f"{table} has rows of {', '.join(map(str, stray))}, which is not what was to be computed")
+        sizes = {period: found.get(period, (0, "0")) for period in periods}
+        return {
+            period: Staged(table, period, relation, rows, f"{rows}-{digest}", shared)
+            for period, (rows, digest) in sizes.items()
+        }
 
     def publish(
         self,
@@ -180,7 +200,7 @@ class Lake:
         target = self.path(staged.table, staged.period)
         target.parent.mkdir(parents=True, exist_ok=True)
         staging = self.staging_file(staged.table, staged.period)
-        self._copy(con, staged.relation, staging, stamp)
+        self._copy(con, staged.query, staging, stamp)
         rename_durably(staging, target)
         self.failed_file(staged.table, staged.period).unlink(missing_ok=True)
         return stamp
@@ -190,7 +210,7 @@ class Lake:
         target = self.failed_file(staged.table, staged.period)
         target.parent.mkdir(parents=True, exist_ok=True)
         stamp = Stamp(staged.content, staged.rows, "", "", datetime.now(UTC).isoformat(timespec="seconds"))
-        self._copy(con, staged.relation, target, stamp)
+        self._copy(con, staged.query, target, stamp)
         return target
 
     def failed_file(self, table: str, period: str) -> Path:
@@ -204,10 +224,10 @@ class Lake:
         return folder / f"{table}-{period}-{os.getpid()}-{time.monotonic_ns()}.parquet"
 
     @staticmethod
-    def _copy(con: duckdb.DuckDBPyConnection, relation: str, target: Path, stamp: Stamp) -> None:
+    def _copy(con: duckdb.DuckDBPyConnection, query: str, target: Path, stamp: Stamp) -> None:
         text = quote_literal(json.dumps(asdict(stamp), default=str))
         con.execute(
-            f"COPY {relation} TO {quote_literal(str(target))}"
+            f"COPY ({query}) TO {quote_literal(str(target))}"
             f" (FORMAT parquet, COMPRESSION zstd, KV_METADATA {{{_STAMP_KEY}: {text}}})"
         )
 

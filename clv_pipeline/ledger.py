@@ -5,7 +5,7 @@ itself (`landing.py`).
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -188,11 +188,12 @@ class Ledger:
         months = self.touched_months().join(live, on="batch_id", how="semi").filter(pl.col("period") != UNDATED)
         return dict(months.group_by("period").agg(pl.col("rows").sum()).sort("period").iter_rows())
 
-    def loads_of(self, period: str, settings: Settings) -> set[str]:
-        """The loads that hold live rows of `period`."""
+    def loads_of(self, periods: Sequence[str], settings: Settings) -> list[tuple[str, str]]:
+        """The months and loads that hold live rows of `periods`, in order."""
         live = self.live(settings).select("batch_id")
         months = self.touched_months().join(live, on="batch_id", how="semi")
-        return set(months.filter((pl.col("period") == period) & (pl.col("rows") > 0))["load"])
+        held = months.filter(pl.col("period").is_in(periods) & (pl.col("rows") > 0))
+        return held.select("period", "load").unique().sort("period", "load").rows()
 
 
 def _describe_reading(settings: Settings) -> str:

@@ -7,12 +7,10 @@ Belongs here: opening the instance, executing planned runs, the whole refresh. D
 import os
 import shutil
 import tempfile
-import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +20,7 @@ from clv_pipeline.assembly import build_definitions, find_partitions
 from clv_pipeline.automation import RANGE_END_TAG, RANGE_START_TAG, keys_of, range_tags
 from clv_pipeline.dead_runs import SIGN_TAG, fail_dead_runs, show_life
 from clv_pipeline.event_log import close_event_log, keep_event_log_open
+from clv_pipeline.fitting import end_fits, prepare_fit
 from clv_pipeline.lake import Lake
 from clv_pipeline.ledger import Ledger
 from clv_pipeline.periods import list_periods
@@ -70,6 +69,7 @@ def open_instance(settings: Settings, lake: Lake) -> Iterator[dg.DagsterInstance
         try:
             yield instance
         finally:
+            end_fits()
             close_event_log(instance)
 
 
@@ -119,14 +119,12 @@ class Runner:
     def _settle(self, plan_more: Callable[[State], list[PlannedRun]]) -> list[PlannedRun]:
         """Runs what is stale until nothing is: other processes may land and publish at the same time."""
         done: list[PlannedRun] = []
-        preload = threading.Thread(target=_load_libraries, daemon=True)
         for _ in range(_ROUNDS):
             state = self.state
             plans = plan_months(MONTH_STEPS, state) or (plan_more(state) if state.periods else [])
             if not plans:
                 break
-            if preload.ident is None:
-                preload.start()
+            prepare_fit()
             done += [self._run_through(plan) for plan in plans]
         return done
 
@@ -199,13 +197,6 @@ class Runner:
         if not result.success:
             raise RunError(_find_cause(result))
         return result
-
-
-def _load_libraries() -> None:
-    """Imports, while DuckDB works, what the fit and the report will need: seconds each on a cold start."""
-    with suppress(ImportError):
-        import_module("pymc_marketing.clv.distributions")
-        import_module("altair")
 
 
 def _explain(run: PlannedRun) -> str:

@@ -6,7 +6,7 @@ Belongs here: the vocabulary of `stages/` and the staleness of one month. Does n
 
 import inspect
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
@@ -78,9 +78,18 @@ class Step:
     lake: Lake
     settings: Settings
     state: State
-    period: str
-    facts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    periods: Sequence[str]
+    facts: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     advices: dict[str, list[Audit]] = field(default_factory=dict)
+
+    @property
+    def period(self) -> str:
+        """The as-of month; months of data may come several at a time, so their steps use `periods`."""
+        return self.periods[-1]
+
+    def record(self, table: str, facts: dict[str, Any], period: str | None = None) -> None:
+        """Keeps facts with the published month of a table."""
+        self.facts[table, period or self.period] = facts
 
     def advise(self, table: str, check: str, summary: str, *, passed: bool) -> None:
         """Reports a check that keeps nothing from being published."""
@@ -91,7 +100,6 @@ class Step:
         """The parameters that every SELECT of the marts, RFM and lenses may use."""
         periods = self.settings.periods
         return {
-            "period": self.period,
             "as_of": self.period,
             "as_of_end": self.state.as_of_end(self.period),
             "data_start": self.state.data_start,

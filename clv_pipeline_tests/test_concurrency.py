@@ -12,7 +12,7 @@ import duckdb
 import pytest
 
 from clv_pipeline.door import rebuild_door
-from clv_pipeline.execution import run_month
+from clv_pipeline.execution import run_months
 from clv_pipeline.pipeline import AS_OF_STEPS, MONTH_STEPS
 from clv_pipeline.plan import plan_months
 from clv_pipeline.stages.marts import ORDERS, compute_orders
@@ -150,7 +150,7 @@ def test_a_month_that_changes_while_it_is_read_is_computed_again(warehouse: Ware
             deliver_on(warehouse, 1, "a.csv", [["1", "ann", "2024-01-05", "tea", 7, 1]])
             warehouse.land()
             with warehouse.lake.connect() as con:
-                run_month(TRANSACTIONS, warehouse.state, con, "2024-01")
+                run_months(TRANSACTIONS, warehouse.state, con, ["2024-01"])
         seen.append(step.frame("SELECT quantity FROM transactions.lines").item())
         return compute_orders(step)
 
@@ -159,9 +159,9 @@ def test_a_month_that_changes_while_it_is_read_is_computed_again(warehouse: Ware
     warehouse.land()
     before = warehouse.state
     with warehouse.lake.connect() as con:
-        run_month(TRANSACTIONS, before, con, "2024-01")
-        run_month(replace(ORDERS, compute=compute_late), before, con, "2024-01")
-        again = run_month(TRANSACTIONS, before, con, "2024-01", only_stale=True)
+        run_months(TRANSACTIONS, before, con, ["2024-01"])
+        run_months(replace(ORDERS, compute=compute_late), before, con, ["2024-01"])
+        again = run_months(TRANSACTIONS, before, con, ["2024-01"], only_stale=True)[0]
     assert len(seen) == 2
     assert warehouse.query("SELECT quantity FROM marts.orders").item() == 7
     assert again.skipped  # it looks at the lake as it is, not as it was when the run began

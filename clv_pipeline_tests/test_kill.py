@@ -93,7 +93,7 @@ def list_unfinished_runs(company: Warehouse) -> list[str]:
 @pytest.mark.slow
 def test_a_killed_command_is_carried_on_by_the_next(tmp_path: Path, undisturbed: dict[str, pl.DataFrame]) -> None:
     company = open_company(tmp_path / "company")
-    for place in ("landing:_write_lines", "stages.models:fit_models", "publication:rebuild_door"):
+    for place in ("landing:_write_lines", "stages.models:fit", "publication:rebuild_door"):
         code, output = run_clv(company, "run", dying_in=f"clv_pipeline.{place}")
         assert code == -9, (place, output)
         assert len(list_unfinished_runs(company)) == 1, place  # those killed before were found dead, and failed

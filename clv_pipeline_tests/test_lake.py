@@ -18,7 +18,7 @@ def lake(tmp_path: Path) -> Lake:
 
 def publish(lake: Lake, value: int, period: str = "2024-01") -> str:
     with lake.connect() as con:
-        staged = lake.stage(con, "marts.orders", period, f"SELECT '{period}' AS period, {value} AS spend")
+        staged = lake.stage(con, "marts.orders", [period], f"SELECT '{period}' AS period, {value} AS spend")[period]
         return lake.publish(con, staged, inputs="i", code="c", facts={"note": "it's {here}"}).content
 
 
@@ -37,10 +37,12 @@ def test_a_partition_carries_its_stamp(lake: Lake) -> None:
 
 def test_content_hashes_follow_rows_and_not_their_order(lake: Lake) -> None:
     with lake.connect() as con:
-        forward = lake.stage(con, "marts.orders", "2024-01", "SELECT unnest([1, 2, 2]) AS x")
-        backward = lake.stage(con, "marts.orders", "2024-01", "SELECT unnest([2, 1, 2]) AS x")
-        fewer = lake.stage(con, "marts.orders", "2024-01", "SELECT unnest([2, 1]) AS x")
-        frame = lake.stage(con, "marts.orders", "2024-01", pl.DataFrame({"x": [1, 2, 2]}, schema={"x": pl.Int32}))
+        forward = lake.stage(con, "marts.orders", ["2024-01"], "SELECT unnest([1, 2, 2]) AS x")["2024-01"]
+        backward = lake.stage(con, "marts.orders", ["2024-01"], "SELECT unnest([2, 1, 2]) AS x")["2024-01"]
+        fewer = lake.stage(con, "marts.orders", ["2024-01"], "SELECT unnest([2, 1]) AS x")["2024-01"]
+        frame = lake.stage(con, "marts.orders", ["2024-01"], pl.DataFrame({"x": [1, 2, 2]}, schema={"x": pl.Int32}))[
+            "2024-01"
+        ]
     assert forward.content == backward.content == frame.content != fewer.content
 
 

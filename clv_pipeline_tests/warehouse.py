@@ -11,7 +11,7 @@ import polars as pl
 
 from clv_pipeline.customers import land_customers
 from clv_pipeline.door import rebuild_door
-from clv_pipeline.execution import run_month
+from clv_pipeline.execution import run_months
 from clv_pipeline.lake import Lake
 from clv_pipeline.landing import Load, land_transactions
 from clv_pipeline.periods import list_periods
@@ -78,8 +78,8 @@ class Warehouse:
             for step in plan.steps:
                 with self.lake.connect() as con:
                     state = self.state
-                    for period in list_periods(plan.first, plan.last):
-                        outcome = run_month(step, state, con, period, only_stale=True)
+                    months = list_periods(plan.first, plan.last)
+                    for outcome in run_months(step, state, con, months, only_stale=True):
                         assert not outcome.failed, outcome.failed
 
     def query(self, sql: str) -> pl.DataFrame:

@@ -5,25 +5,28 @@ customers are views over the customer-months (`door.py`), so that they can never
 """
 
 from clv_pipeline.schemas.marts import CustomerPeriods, Orders, Periods
+from clv_pipeline.sql import quote_literal
 from clv_pipeline.steps import Reach, Read, Step, StepSpec, Table
 
 _KINDS = frozenset({"duckdb", "parquet"})
 
 
 def compute_orders(step: Step) -> str:
-    """Sums the month's lines by order."""
+    """Sums lines by order."""
     return step.select("2_marts/orders")
 
 
 def compute_customer_periods(step: Step) -> str:
-    """Sums the month's orders, and returns that belong to none, by customer."""
+    """Sums orders, and returns that belong to none, by customer and month."""
     return step.select("2_marts/customer_periods")
 
 
 def compute_periods(step: Step) -> str:
-    """Sums the month over the whole company; a month outside the data (its lines moved away) has no row."""
-    query = step.select("2_marts/periods")
-    return query if step.period in step.state.periods else f"SELECT * FROM ({query}) WHERE FALSE"
+    """Sums each month over the whole company; a month outside the data (its lines moved away) has no row."""
+    months = [month for month in step.periods if month in step.state.periods]
+    listed = " UNION ALL ".join(f"SELECT {quote_literal(month)} AS period" for month in months)
+    step.materialize("marts.months", listed or "SELECT '' AS period WHERE FALSE")
+    return step.select("2_marts/periods")
 
 
 ORDERS = StepSpec(

@@ -7,14 +7,12 @@ from hashlib import sha256
 
 import polars as pl
 
-from clv_pipeline.clv.models import fit_models
+from clv_pipeline.fitting import fit
 from clv_pipeline.pictures import draw_fit
 from clv_pipeline.schemas.models import Evaluation, Parameters, RepeatPurchases
 from clv_pipeline.steps import Reach, Read, Step, StepSpec, Table
 
-_CUSTOMERS = """
-    SELECT customer_id, frequency, recency, "T", monetary_value, spend, orders
-    FROM rfm.customers ORDER BY customer_id"""
+_CUSTOMERS = 'SELECT frequency, recency, "T", monetary_value, spend, orders FROM rfm.customers ORDER BY customer_id'
 _NOBODY = "No known customer has an order yet: there is nothing to fit or to score."
 
 
@@ -23,15 +21,15 @@ def compute_models(step: Step) -> dict[str, pl.DataFrame]:
     models = step.settings.models
     customers = step.frame(_CUSTOMERS)
     if customers.is_empty():
-        step.facts["models.parameters"] = {"version": None, "notes": [_NOBODY]}
+        step.record("models.parameters", {"version": None, "notes": [_NOBODY]})
         return {table.name: table.schema.empty() for table in MODELS.tables}
-    fit = fit_models(customers, transactions=models.transactions, estimation=models.estimation, priors=models.priors)
-    version = f"{step.period}-{models.transactions}-{sha256(fit.parameters.write_json().encode()).hexdigest()[:8]}"
-    step.facts["models.parameters"] = {"version": version, "notes": list(fit.notes)}
+    fitted = fit(customers, transactions=models.transactions, estimation=models.estimation, priors=models.priors)
+    version = f"{step.period}-{models.transactions}-{sha256(fitted.parameters.write_json().encode()).hexdigest()[:8]}"
+    step.record("models.parameters", {"version": version, "notes": list(fitted.notes)})
     named = {
-        "models.parameters": fit.parameters,
-        "models.evaluation": fit.evaluation,
-        "models.repeat_purchases": fit.repeat_purchases,
+        "models.parameters": fitted.parameters,
+        "models.evaluation": fitted.evaluation,
+        "models.repeat_purchases": fitted.repeat_purchases,
     }
     return {name: _identify(frame, step.period, version) for name, frame in named.items()}
 

@@ -31,7 +31,8 @@ def compute_scores(step: Step) -> pl.DataFrame:
         annual_discount_rate=value.annual_discount_rate,
         margin=margin,
     )
-    step.facts["scores.customers"] = {"margin": margin, "total clv": float(scores["clv"].sum()), "version": version}
+    facts = {"margin": margin, "total clv": float(scores["clv"].sum()), "version": version}
+    step.record("scores.customers", facts)
     identified = scores.with_columns(pl.lit(step.period).alias("as_of"), pl.lit(version).alias("model_version"))
     return identified.select("as_of", *scores.columns, "model_version").sort("customer_id")
 

@@ -112,18 +112,19 @@ def publish_undated(lake: Lake, settings: Settings) -> None:
         before = lake.read_stamp(table, UNDATED)
         if before and before.inputs == inputs:
             return
-        step = Step(con, lake, settings, state, UNDATED)
+        step = Step(con, lake, settings, state, [UNDATED])
         judge_lines(step)
-        staged = lake.stage(con, table, UNDATED, load_sql("1_transactions/quarantine"))
-        lake.publish(con, staged, inputs=inputs, code="", facts={"fates": _count_fates(step)})
+        staged = lake.stage(con, table, [UNDATED], load_sql("1_transactions/quarantine"))[UNDATED]
+        fates = [fate for month in _count_fates(step).values() for fate in month]
+        lake.publish(con, staged, inputs=inputs, code="", facts={"fates": fates})
 
 
 def judge_lines(step: Step) -> None:
-    """Makes `transactions.judged`: each landed row of the month with its fate."""
+    """Makes `transactions.judged`: each landed row of the months with its fate."""
     keyed = "line_id" in step.settings.source.columns
-    landing = step.lake.root / "landing"
-    loads = sorted(step.state.ledger.loads_of(step.period, step.settings))
-    files = [file for load in loads for file in (landing / "lines" / f"period={step.period}").glob(f"{load}_*.parquet")]
+    landed_lines = step.lake.root / "landing" / "lines"
+    loads = step.state.ledger.loads_of(step.periods, step.settings)
+    files = [file for period, load in loads for file in (landed_lines / f"period={period}").glob(f"{load}_*.parquet")]
     live = step.state.ledger.live(step.settings).select("batch_id", "seq")
     step.con.register("live_batch", live.to_arrow(compat_level=pl.CompatLevel.oldest()))
     rows = f"read_parquet({quote_paths(files)}, union_by_name = true, hive_partitioning = false)"
@@ -153,22 +154,30 @@ def _expose_moves(step: Step) -> None:
 
 
 def compute_transactions(step: Step) -> dict[str, Content]:
-    """Judges the landed rows of the month and splits them into lines and quarantine."""
+    """Judges the landed rows of the months and splits them into lines and quarantine."""
     judge_lines(step)
     extras = step.settings.source.extra_columns
     unpacked = "".join(f", extra.{quote_name(name)} AS {quote_name(name)}" for name in extras)
-    days = "SELECT min(order_ts)::DATE, max(order_ts)::DATE FROM transactions.judged WHERE fate = 'kept'"
-    first, last = (day.isoformat() if day else None for day in step.con.execute(days).fetchall()[0])
-    step.facts["transactions.lines"] = {"first_day": first, "last_day": last, "fates": _count_fates(step)}
+    fates = _count_fates(step)
+    for period in step.periods:
+        kept = next((fate for fate in fates.get(period, []) if fate["fate"] == "kept"), {})
+        days = {name: kept.get(name) for name in ("first_day", "last_day")}
+        step.record("transactions.lines", {**days, "fates": fates.get(period, [])}, period)
     return {
         "transactions.lines": f"SELECT * EXCLUDE (extra){unpacked} FROM ({load_sql('1_transactions/lines')})",
         "transactions.quarantine": load_sql("1_transactions/quarantine"),
     }
 
 
-def _count_fates(step: Step) -> list[dict[str, Any]]:
-    rows = step.frame(load_sql("1_transactions/fates")).to_dicts()
-    return [{name: str(value) if "amount" in name else value for name, value in row.items()} for row in rows]
+def _count_fates(step: Step) -> dict[str | None, list[dict[str, Any]]]:
+    """The rows of `fates.sql` by month, ready to be kept as facts."""
+    fates: dict[str | None, list[dict[str, Any]]] = {}
+    for row in step.frame(load_sql("1_transactions/fates")).iter_rows(named=True):
+        period = row.pop("period")
+        fates.setdefault(period, []).append(
+            {name: value if isinstance(value, int | None) else str(value) for name, value in row.items()}
+        )
+    return fates
 
 
 TRANSACTIONS = StepSpec(

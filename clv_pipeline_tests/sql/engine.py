@@ -1,4 +1,4 @@
-"""Runs the SELECTs as the runner does: month by month for the marts, on months up to the as-of for the rest.
+"""Runs the SELECTs as the runner does: all months at once for the marts, those up to the as-of for the rest.
 
 Belongs here: an in-memory DuckDB over given lines, and random lines for property tests. Does not belong here:
 expectations.
@@ -78,15 +78,11 @@ def build_marts(lines: pl.DataFrame, customer_file: pl.DataFrame = _NO_CUSTOMER_
     con.register("given_customers", customer_file)
     con.execute("CREATE TABLE built.lines AS SELECT * FROM given_lines")
     con.execute("CREATE TABLE landing.customers AS SELECT * FROM given_customers")
-    for period in PERIODS:
-        con.execute(f"CREATE OR REPLACE VIEW transactions.lines AS SELECT * FROM built.lines WHERE period = '{period}'")
-        for table in ("orders", "customer_periods", "periods"):
-            query = bind(load_sql(f"2_marts/{table}"), period=period, margin=MARGIN)
-            verb = "CREATE TABLE" if period == PERIODS[0] else "INSERT INTO"
-            con.execute(f"{verb} built.{table} {'AS ' if period == PERIODS[0] else ''}{query}")
-            con.execute(
-                f"CREATE OR REPLACE VIEW marts.{table} AS SELECT * FROM built.{table} WHERE period = '{period}'"
-            )
+    months = " UNION ALL ".join(f"SELECT '{period}' AS period" for period in PERIODS)
+    con.execute(f"CREATE VIEW transactions.lines AS FROM built.lines; CREATE TABLE marts.months AS {months}")
+    for table in ("orders", "customer_periods", "periods"):
+        con.execute(f"CREATE TABLE built.{table} AS {bind(load_sql(f'2_marts/{table}'), margin=MARGIN)}")
+        con.execute(f"CREATE OR REPLACE VIEW marts.{table} AS FROM built.{table}")
     return Marts(con)
 
 

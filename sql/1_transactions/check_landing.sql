@@ -1,14 +1,24 @@
--- Offending rows: delivered rows of the month without a fate, or lines published that differ, in number or amount, from
--- the delivered rows that were judged to count.
-WITH counted AS (
-    SELECT
-        (SELECT COUNT(*) FROM landed) AS landed_rows,
-        (SELECT COUNT(*) FROM transactions.judged) AS judged_rows,
-        (SELECT COUNT(*) FROM transactions.judged WHERE fate = 'kept') AS kept_lines,
-        (SELECT COUNT(*) FROM staged_transactions_lines) AS published_lines,
-        (SELECT COALESCE(SUM(line_total), 0) FROM transactions.judged WHERE fate = 'kept') AS kept_amount,
-        (SELECT COALESCE(SUM(line_total), 0) FROM staged_transactions_lines) AS published_amount
+-- Offending rows: months whose published lines differ, in number or amount, from the delivered rows that were judged to
+-- count; and a row without a month when delivered rows have no fate.
+WITH kept AS (
+    SELECT period, COUNT(*) AS kept_lines, SUM(line_total) AS kept_amount
+    FROM transactions.judged
+    WHERE fate = 'kept'
+    GROUP BY period
+),
+
+published AS (
+    SELECT period, COUNT(*) AS published_lines, SUM(line_total) AS published_amount
+    FROM staged_transactions_lines
+    GROUP BY period
 )
+
 SELECT *
-FROM counted
-WHERE landed_rows <> judged_rows OR kept_lines <> published_lines OR kept_amount <> published_amount
+FROM kept
+FULL JOIN published USING (period)
+WHERE kept_lines IS DISTINCT FROM published_lines OR kept_amount IS DISTINCT FROM published_amount
+UNION ALL
+SELECT NULL, landed, NULL, judged, NULL
+FROM (SELECT COUNT(*) AS landed FROM landed)
+CROSS JOIN (SELECT COUNT(*) AS judged FROM transactions.judged)
+WHERE landed <> judged

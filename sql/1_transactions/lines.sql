@@ -5,7 +5,7 @@ SELECT
     order_id,
     COALESCE(
         line_id,
-        order_id || '-' || CAST(ROW_NUMBER() OVER (PARTITION BY order_id ORDER BY order_ts, content) AS VARCHAR)
+        order_id || '-' || CAST(ROW_NUMBER() OVER (PARTITION BY period, order_id ORDER BY order_ts, content) AS VARCHAR)
     ) AS line_id,
     customer_id, order_ts, product_id, quantity, unit_price, line_total, line_cost, is_return, extra
 FROM transactions.judged

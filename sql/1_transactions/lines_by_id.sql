@@ -34,9 +34,9 @@ ranked AS (
     SELECT
         j.*,
         ROW_NUMBER() OVER (
-            PARTITION BY j.line_id ORDER BY j.updated_at DESC NULLS LAST, j.seq DESC, j.row_number DESC
+            PARTITION BY j.period, j.line_id ORDER BY j.updated_at DESC NULLS LAST, j.seq DESC, j.row_number DESC
         ) AS age,
-        COUNT(*) OVER (PARTITION BY j.line_id, j.content) AS copies,
+        COUNT(*) OVER (PARTITION BY j.period, j.line_id, j.content) AS copies,
         w.line_id IS NOT NULL AND w.period IS DISTINCT FROM j.period AS moved
     FROM judged AS j
     LEFT JOIN winners AS w ON w.line_id = j.line_id

@@ -1,16 +1,30 @@
--- Offending rows: the month's customer rows do not sum to its lines with a customer, or to its orders plus
+-- Offending rows: months whose customer rows do not sum to their lines with a customer, or to their orders plus
 -- what belongs to no order.
-WITH totals AS (
-    SELECT
-        (SELECT COALESCE(SUM(line_total), 0) FROM transactions.lines WHERE customer_id IS NOT NULL) AS lines_spend,
-        (SELECT COALESCE(SUM(quantity), 0) FROM transactions.lines WHERE customer_id IS NOT NULL) AS lines_quantity,
-        (SELECT COALESCE(SUM(spend), 0) FROM marts.orders WHERE customer_id IS NOT NULL) AS orders_spend,
-        (SELECT COUNT(*) FROM marts.orders WHERE customer_id IS NOT NULL) AS order_count,
-        (SELECT COALESCE(SUM(spend), 0) FROM staged_marts_customer_periods) AS spend,
-        (SELECT COALESCE(SUM(quantity), 0) FROM staged_marts_customer_periods) AS quantity,
-        (SELECT COALESCE(SUM(returned), 0) FROM staged_marts_customer_periods) AS returned,
-        (SELECT COALESCE(SUM(orders), 0) FROM staged_marts_customer_periods) AS orders
+WITH lines AS (
+    SELECT period, SUM(line_total) AS lines_spend, SUM(quantity) AS lines_quantity
+    FROM transactions.lines
+    WHERE customer_id IS NOT NULL
+    GROUP BY period
+),
+
+orders AS (
+    SELECT period, SUM(spend) AS orders_spend, COUNT(*) AS order_count
+    FROM marts.orders
+    WHERE customer_id IS NOT NULL
+    GROUP BY period
+),
+
+customers AS (
+    SELECT period, SUM(spend) AS spend, SUM(quantity) AS quantity, SUM(returned) AS returned, SUM(orders) AS orders
+    FROM staged_marts_customer_periods
+    GROUP BY period
 )
+
 SELECT *
-FROM totals
-WHERE lines_spend <> spend OR lines_quantity <> quantity OR orders_spend + returned <> spend OR order_count <> orders
+FROM lines
+FULL JOIN orders USING (period)
+FULL JOIN customers USING (period)
+WHERE COALESCE(lines_spend, 0) <> COALESCE(spend, 0)
+    OR COALESCE(lines_quantity, 0) <> COALESCE(quantity, 0)
+    OR COALESCE(orders_spend, 0) + COALESCE(returned, 0) <> COALESCE(spend, 0)
+    OR COALESCE(order_count, 0) <> COALESCE(orders, 0)

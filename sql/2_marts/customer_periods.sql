@@ -1,25 +1,27 @@
--- One row per customer and month: the sums of the customer's orders in the month $period, and of the returns
+-- One row per customer and month: the sums of the customer's orders in the month, and of the returns
 -- that belong to no order. A customer with only such returns has a row with orders = 0 and no first or last
 -- order.
 --
 -- returned is what belongs to no order, and part of spend: spend of the orders + returned = spend.
 -- first_day_spend is the spend of the orders on the customer's first order day of the month.
 WITH returned_orders AS (
-    SELECT DISTINCT order_id, customer_id
+    SELECT DISTINCT period, order_id, customer_id
     FROM transactions.lines
     WHERE is_return AND customer_id IS NOT NULL
 ),
 
 refused AS (
     -- Only what has a return line can have been refused as an order, so the other lines need no second look.
-    SELECT r.order_id, r.customer_id
+    SELECT r.period, r.order_id, r.customer_id
     FROM returned_orders AS r
-    LEFT JOIN marts.orders AS o ON r.order_id = o.order_id AND r.customer_id = o.customer_id
+    LEFT JOIN marts.orders AS o
+        ON r.period = o.period AND r.order_id = o.order_id AND r.customer_id = o.customer_id
     WHERE o.order_id IS NULL
 ),
 
 unattached AS (
     SELECT
+        l.period,
         l.customer_id,
         SUM(l.line_total) AS spend,
         SUM(
@@ -30,12 +32,14 @@ unattached AS (
         ) AS profit,
         SUM(l.quantity) AS quantity
     FROM transactions.lines AS l
-    INNER JOIN refused AS r ON l.order_id = r.order_id AND l.customer_id = r.customer_id
-    GROUP BY l.customer_id
+    INNER JOIN refused AS r
+        ON l.period = r.period AND l.order_id = r.order_id AND l.customer_id = r.customer_id
+    GROUP BY l.period, l.customer_id
 ),
 
 days AS (
     SELECT
+        period,
         customer_id,
         CAST(order_ts AS DATE) AS order_day,
         COUNT(*) AS orders,
@@ -47,9 +51,10 @@ days AS (
         CAST(0 AS DECIMAL(18, 2)) AS returned
     FROM marts.orders
     WHERE customer_id IS NOT NULL
-    GROUP BY customer_id, CAST(order_ts AS DATE)
+    GROUP BY period, customer_id, CAST(order_ts AS DATE)
     UNION ALL
     SELECT
+        period,
         customer_id,
         CAST(NULL AS DATE) AS order_day,
         0 AS orders,
@@ -63,7 +68,7 @@ days AS (
 )
 
 SELECT
-    $period AS period,
+    period,
     customer_id,
     CAST(SUM(orders) AS BIGINT) AS orders,
     CAST(SUM(spend) AS DECIMAL(18, 2)) AS spend,
@@ -75,4 +80,4 @@ SELECT
     CAST(MIN_BY(spend, order_day) FILTER (WHERE order_day IS NOT NULL) AS DECIMAL(18, 2)) AS first_day_spend,
     CAST(SUM(returned) AS DECIMAL(18, 2)) AS returned
 FROM days
-GROUP BY customer_id
+GROUP BY period, customer_id

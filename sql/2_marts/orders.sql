@@ -1,4 +1,4 @@
--- One row per order: (period, order_id, customer_id), from the lines of the month $period.
+-- One row per order: (period, order_id, customer_id), from the lines of the months at hand.
 --
 -- Return lines reduce the order they name when it has a purchase line in the same month. A return of an order
 -- that is unknown in the month, and an order whose returns reach its purchases, is no order: customer_periods
@@ -7,6 +7,7 @@
 WITH products AS (
     -- Grouping by product first makes the distinct count a plain count: the distinct count was most of the cost.
     SELECT
+        period,
         order_id,
         customer_id,
         product_id,
@@ -22,11 +23,11 @@ WITH products AS (
         COUNT(*) AS lines,
         MAX(CASE WHEN is_return THEN 1 ELSE 0 END) AS has_return
     FROM transactions.lines
-    GROUP BY order_id, customer_id, product_id
+    GROUP BY period, order_id, customer_id, product_id
 )
 
 SELECT
-    $period AS period,
+    period,
     order_id,
     customer_id,
     MIN(order_ts) AS order_ts,
@@ -36,5 +37,5 @@ SELECT
     COUNT(product_id) AS products,
     CAST(SUM(lines) AS BIGINT) AS lines
 FROM products
-GROUP BY order_id, customer_id
+GROUP BY period, order_id, customer_id
 HAVING MIN(order_ts) IS NOT NULL AND (MAX(has_return) = 0 OR SUM(spend) > 0)

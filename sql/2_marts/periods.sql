@@ -1,53 +1,50 @@
--- One row: the company's month $period, every line counted, also those without a customer.
+-- One row per month of marts.months: the company's month, every line counted, also those without a customer.
 --
 -- customers are those with an order. returned is what belongs to no order, with or without a customer, so
 -- spend = spend of the orders + returned, and spend = spend of customer_periods + spend_without_customer.
 WITH line_totals AS (
     SELECT
+        period,
         COUNT(*) AS lines,
-        CAST(COALESCE(SUM(line_total), 0) AS DECIMAL(18, 2)) AS spend,
-        CAST(
-            COALESCE(
-                SUM(
-                    CASE
-                        WHEN line_cost IS NOT NULL THEN CAST(line_total - line_cost AS DECIMAL(18, 2))
-                        ELSE CAST(ROUND(line_total * CAST($margin AS DECIMAL(19, 6)), 2) AS DECIMAL(18, 2))
-                    END
-                ),
-                0
-            ) AS DECIMAL(18, 2)
+        SUM(line_total) AS spend,
+        SUM(
+            CASE
+                WHEN line_cost IS NOT NULL THEN CAST(line_total - line_cost AS DECIMAL(18, 2))
+                ELSE CAST(ROUND(line_total * CAST($margin AS DECIMAL(19, 6)), 2) AS DECIMAL(18, 2))
+            END
         ) AS profit,
-        CAST(COALESCE(SUM(quantity), 0) AS DECIMAL(18, 3)) AS quantity,
+        SUM(quantity) AS quantity,
         COUNT(*) FILTER (WHERE customer_id IS NULL) AS lines_without_customer,
-        CAST(
-            COALESCE(SUM(line_total) FILTER (WHERE customer_id IS NULL), 0) AS DECIMAL(18, 2)
-        ) AS spend_without_customer
+        SUM(line_total) FILTER (WHERE customer_id IS NULL) AS spend_without_customer
     FROM transactions.lines
+    GROUP BY period
 ),
 
 order_totals AS (
-    SELECT COUNT(*) AS orders, CAST(COALESCE(SUM(spend), 0) AS DECIMAL(18, 2)) AS spend
+    SELECT period, COUNT(*) AS orders, SUM(spend) AS spend
     FROM marts.orders
-    WHERE period = $period
+    GROUP BY period
 ),
 
 customer_totals AS (
-    SELECT COUNT(*) AS customers
+    SELECT period, COUNT(*) AS customers
     FROM marts.customer_periods
-    WHERE period = $period AND orders > 0
+    WHERE orders > 0
+    GROUP BY period
 )
 
 SELECT
-    $period AS period,
-    l.lines,
-    o.orders,
-    c.customers,
-    l.spend,
-    l.profit,
-    l.quantity,
-    l.lines_without_customer,
-    l.spend_without_customer,
-    CAST(l.spend - o.spend AS DECIMAL(18, 2)) AS returned
-FROM line_totals AS l
-CROSS JOIN order_totals AS o
-CROSS JOIN customer_totals AS c
+    m.period,
+    COALESCE(l.lines, 0) AS lines,
+    COALESCE(o.orders, 0) AS orders,
+    COALESCE(c.customers, 0) AS customers,
+    CAST(COALESCE(l.spend, 0) AS DECIMAL(18, 2)) AS spend,
+    CAST(COALESCE(l.profit, 0) AS DECIMAL(18, 2)) AS profit,
+    CAST(COALESCE(l.quantity, 0) AS DECIMAL(18, 3)) AS quantity,
+    COALESCE(l.lines_without_customer, 0) AS lines_without_customer,
+    CAST(COALESCE(l.spend_without_customer, 0) AS DECIMAL(18, 2)) AS spend_without_customer,
+    CAST(COALESCE(l.spend, 0) - COALESCE(o.spend, 0) AS DECIMAL(18, 2)) AS returned
+FROM marts.months AS m
+LEFT JOIN line_totals AS l ON m.period = l.period
+LEFT JOIN order_totals AS o ON m.period = o.period
+LEFT JOIN customer_totals AS c ON m.period = c.period

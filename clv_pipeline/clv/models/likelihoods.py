@@ -124,6 +124,12 @@ def _gamma_gamma(values: dict[str, Any], frequency: Any, monetary_value: Any) ->
     )
 
 
+def load_libraries() -> None:
+    """Imports what a fit needs, ahead of the fit."""
+    for module in ("pytensor", "pymc", "pymc_extras.prior", "pymc_marketing.clv.distributions"):
+        _load(module)
+
+
 def _load(module: str) -> Any:
     """A module that costs seconds to import and whose types the checker cannot follow."""
     return import_module(module)

@@ -1,0 +1,55 @@
+"""The fit in a process of its own gives what the fit here gives, whatever happens to the process.
+
+Belongs here: the way there and back. Does not belong here: what a fit finds (`clv/test_models.py`).
+"""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from clv_pipeline import fitting
+from clv_pipeline.clv.models import ModelError, fit_models
+
+CUSTOMERS = pl.DataFrame(
+    {
+        "frequency": [0, 1, 2, 4, 0, 3],
+        "recency": [0.0, 5.0, 20.0, 30.0, 0.0, 12.0],
+        "T": [38.0, 30.0, 25.0, 38.0, 10.0, 36.0],
+        "monetary_value": [None, 20.0, 35.5, 18.0, None, 40.0],
+        "spend": [10.0, 45.0, 100.0, 90.0, 8.0, 130.0],
+        "orders": [1, 2, 3, 5, 1, 4],
+    }
+)
+SETTINGS = {"transactions": "bg_nbd", "estimation": "map", "priors": "default"}
+
+
+@pytest.fixture
+def prepared() -> Iterator[int]:
+    """The id of a prepared process."""
+    yield fitting.prepare_fit()
+    fitting.end_fits()
+
+
+@pytest.mark.slow
+def test_another_process_fits_the_same_and_refuses_the_same(prepared: int) -> None:
+    here, there = fit_models(CUSTOMERS, **SETTINGS), fitting.fit(CUSTOMERS, **SETTINGS)
+    for table in ("parameters", "evaluation", "repeat_purchases"):
+        assert_frame_equal(getattr(there, table), getattr(here, table), check_exact=True)
+    assert there.notes == here.notes
+    with pytest.raises(ModelError, match="mcmc"):
+        fitting.fit(CUSTOMERS, **SETTINGS | {"estimation": "mcmc"})
+    os.kill(prepared, signal.SIGKILL)
+    assert_frame_equal(fitting.fit(CUSTOMERS, **SETTINGS).parameters, here.parameters, check_exact=True)
+
+
+def test_the_process_ends_with_the_one_that_started_it() -> None:
+    code = "import os; from clv_pipeline.fitting import prepare_fit; prepare_fit(); os.abort()"
+    # The prepared process holds the same standard error, so that this waits for its end too.
+    ended = subprocess.run([sys.executable, "-c", code], check=False, stderr=subprocess.PIPE, timeout=60)
+    assert ended.returncode == -signal.SIGABRT
