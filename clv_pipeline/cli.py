@@ -108,7 +108,7 @@ def run(
 
 def _run(settings: Settings, as_of: str | None) -> int:
     from clv_pipeline.runs import RunError  # noqa: PLC0415
-    from clv_pipeline.status import describe_quarantine  # noqa: PLC0415
+    from clv_pipeline.status import describe_gap, describe_quarantine  # noqa: PLC0415
 
     with _open_runner(settings) as runner:
         bad = _land(runner)
@@ -121,8 +121,9 @@ def _run(settings: Settings, as_of: str | None) -> int:
             raise RunError(f"as-of {as_of} is outside the data; choose from {state.periods[0]} to {state.periods[-1]}")
         _refresh(runner, as_of)
         _print_places(settings)
-        if quarantine := describe_quarantine(runner.state):
-            errors.print(f"[yellow]note:[/] {escape(quarantine)}")
+        for note in (describe_quarantine(runner.state), describe_gap(runner.state)):
+            if note:
+                errors.print(f"[yellow]note:[/] {escape(note)}")
         if runner.state.last_loaded_day is None:
             raise RunError("no delivered row can be used; mend the files, or [source] in " + settings.config_file.name)
         return 1 if bad else 0

@@ -73,8 +73,10 @@ def land_transactions(lake: Lake, settings: Settings) -> Load:
     """
     lake.prepare()
     with lake.hold("landing"):
-        ledger = Ledger.read(lake)
-        ledger.require_same_reading(settings)
+        landed = Ledger.read(lake)
+        ledger = landed.accept_reading(settings)
+        if ledger is not landed:
+            ledger.commit(lake, settings)
         _sweep_uncommitted(lake, ledger)
         files = list_files(settings)
         deliveries, seen, bad = _find_deliveries(files, ledger)

@@ -101,17 +101,23 @@ class Ledger:
         fresh = pl.col("source").replace_strict(dict(times), default=None, return_dtype=pl.Int64)
         return Ledger(self.batches.with_columns(pl.coalesce(fresh, "mtime_ns").alias("mtime_ns")))
 
-    def require_same_reading(self, settings: Settings) -> None:
-        """Raises LedgerError when landed rows were sorted into months under other settings."""
+    def accept_reading(self, settings: Settings) -> "Ledger":
+        """This ledger; an empty one when the settings that sort rows into months changed and no row has a month yet.
+
+        Raises LedgerError when rows were sorted under other settings: their months would no longer be right.
+        """
         if self.batches.is_empty():
-            return
+            return self
         before, now = json.loads(self.batches["reading"][-1]), json.loads(_describe_reading(settings))
         if changed := [key for key in now if before.get(key) != now[key]]:
+            if not self.periods():
+                return Ledger(pl.DataFrame(schema=_SCHEMA))
             key = changed[0]
             raise LedgerError(
                 f"{key} was {before.get(key)!r} when data were landed and is {now[key]!r} now; restore it, or load the"
                 " source files again into a new home"
             )
+        return self
 
     @staticmethod
     def is_keyed(settings: Settings) -> bool:

@@ -19,17 +19,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from clv_pipeline.wording import explain_setting
 
 REQUIRED_COLUMNS = ("order_id", "customer_id", "order_ts", "product_id")
-OPTIONAL_COLUMNS = (
-    "quantity",
-    "unit_price",
-    "line_total",
-    "unit_cost",
-    "line_cost",
-    "line_id",
-    "is_return",
-    "updated_at",
-    "is_deleted",
-)
+_AMOUNTS = ("quantity", "unit_price", "line_total", "unit_cost", "line_cost")
+OPTIONAL_COLUMNS = (*_AMOUNTS, "line_id", "is_return", "updated_at", "is_deleted")
 WINDOW_MONTHS = {"month": 1, "quarter": 3, "year": 12}
 PERIOD_PATTERN = r"^\d{4}-(0[1-9]|1[0-2])$"
 
@@ -149,6 +140,13 @@ class Models(_Section):
     transactions: Literal["bg_nbd", "mbg_nbd", "pareto_nbd", "auto"] = "bg_nbd"
     estimation: Literal["map", "laplace", "mcmc"] = "laplace"
     priors: Literal["default", "flat"] | dict[str, dict[str, dict[str, Any]]] = "default"
+
+    @field_validator("transactions", "estimation")
+    @classmethod
+    def _refuse_unbuilt(cls, choice: str) -> str:
+        if way_out := {"auto": "bg_nbd, mbg_nbd or pareto_nbd", "mcmc": "laplace"}.get(choice):
+            raise ValueError(f"'{choice}' is not built yet; use {way_out}")
+        return choice
 
 
 class Drift(_Section):

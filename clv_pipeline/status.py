@@ -14,7 +14,7 @@ from rich.table import Table as Grid
 from clv_pipeline.automation import list_new_files
 from clv_pipeline.lake import Lake
 from clv_pipeline.ledger import UNDATED
-from clv_pipeline.periods import group_ranges
+from clv_pipeline.periods import group_ranges, list_periods
 from clv_pipeline.pipeline import AS_OF_STEPS, MONTH_STEPS
 from clv_pipeline.plan import INHERITED, Stale, find_stale
 from clv_pipeline.reconciliation import reconcile
@@ -23,6 +23,7 @@ from clv_pipeline.sources import list_files
 from clv_pipeline.state import State
 
 _SHOWN_RANGES = 3
+_LONG_GAP = 24
 _WIDE = 78
 
 
@@ -95,6 +96,17 @@ def _print_stale(stale: Sequence[Stale], console: Console) -> None:
         stages.setdefault(f"{', '.join(ranges[:_SHOWN_RANGES])}{more}: {reason}", {})[stage] = None
     for rest, names in stages.items():
         _say(console, "stale", f"{', '.join(names)} {rest}")
+
+
+def describe_gap(state: State) -> str | None:
+    """A note on a first month with data years before the next: most often a placeholder such as 1970-01-01."""
+    months = sorted(state.ledger.count_live_rows(state.settings))
+    if state.settings.periods.start or len(months) < 2 or len(list_periods(*months[:2])) <= _LONG_GAP:
+        return None
+    first, after = months[:2]
+    return (
+        f'the data start in {first} and go on in {after}; if {first} is a placeholder, set [periods] start = "{after}"'
+    )
 
 
 def _print_tables(state: State, console: Console) -> None:

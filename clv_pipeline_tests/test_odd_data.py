@@ -13,7 +13,7 @@ from clv_pipeline.clv.models import ModelError
 from clv_pipeline.pipeline import AS_OF_STEPS, MONTH_STEPS
 from clv_pipeline.plan import plan_as_of, plan_months
 from clv_pipeline.publication import publish_report
-from clv_pipeline.status import print_status
+from clv_pipeline.status import describe_gap, print_status
 from clv_pipeline_tests.test_bad_input import ROW, lines, snapshot
 from clv_pipeline_tests.warehouse import Warehouse
 
@@ -78,17 +78,9 @@ def test_no_order_of_a_known_customer_is_said_where_a_model_would_be(tmp_path: P
     assert "No known customer has an order yet: there is nothing to fit or to score." in status
 
 
-@pytest.mark.parametrize(
-    ("setting", "message"),
-    [
-        ('priors = "flat"', r"^models.priors = 'flat' cannot fit bg_nbd, no customer has a repeat purchase yet: use"),
-        ('estimation = "mcmc"', r"^models.estimation = 'mcmc' is not built yet: use 'laplace'$"),
-        ('transactions = "auto"', r"^models.transactions = 'auto' needs the backtest, which is not built yet: use"),
-    ],
-)
-def test_a_model_that_cannot_be_had_is_one_line_and_what_comes_before_stays(
-    setting: str, message: str, tmp_path: Path
-) -> None:
+def test_a_model_that_cannot_be_had_is_one_line_and_what_comes_before_stays(tmp_path: Path) -> None:
+    setting = 'priors = "flat"'
+    message = r"^models.priors = 'flat' cannot fit bg_nbd, no customer has a repeat purchase yet: use"
     house = Warehouse(tmp_path / "odd", extra=f"[models]\n{setting}\n")
     house.deliver("a.csv", [row.split(",") for row in ODD_DATA["no repeat buyers"][0]])
     with pytest.raises(ModelError, match=message):
@@ -128,3 +120,14 @@ def test_status_before_anything_says_what_to_do_next(warehouse: Warehouse) -> No
     status = show_status(warehouse, width=300)
     assert "data      no usable line yet" in status
     assert "1 of 1 delivered rows are in transactions.quarantine, all for 'unparseable timestamp', first in" in status
+
+
+def test_a_stray_first_month_is_named_with_the_way_out(warehouse: Warehouse) -> None:
+    warehouse.deliver("a.csv", [["1", "ann", "1970-01-01", "tea", 1, 1], ["2", "bob", "2024-01-05", "tea", 1, 1]])
+    warehouse.land()
+    assert describe_gap(warehouse.state) == (
+        'the data start in 1970-01 and go on in 2024-01; if 1970-01 is a placeholder, set [periods] start = "2024-01"'
+    )
+    warehouse.deliver("b.csv", [["3", "ann", "1971-06-01", "tea", 1, 1]])
+    warehouse.land()
+    assert describe_gap(warehouse.state) is None

@@ -117,6 +117,11 @@ def test_an_empty_variable_counts_as_not_set(tmp_path: Path) -> None:
         ("[source]\npath = ''", "clv.toml: source.path: '' is empty; write a value, or remove the setting"),
         ("[source]\ntimezone = 'Mars'", "clv.toml: source.timezone: 'Mars' is not a time zone; use a name such as "),
         ("[source]\nencoding = 'cp1252'", "encoding: 'cp1252' is unknown; choose 'utf-8', 'utf-16' or 'latin-1'"),
+        ("[models]\nestimation = 'mcmc'", "clv.toml: models.estimation: 'mcmc' is not built yet; use laplace"),
+        (
+            "[models]\ntransactions = 'auto'",
+            "models.transactions: 'auto' is not built yet; use bg_nbd, mbg_nbd or pareto",
+        ),
         ("[value]\nmargin = 'x'", "clv.toml: value.margin: 'x' is no number; write it like 0.3"),
         ("[value]\nmargin = 30", "clv.toml: value.margin: 30 is too large; it must be at most 1"),
         ("[value]\nmargin = nan", "clv.toml: value.margin: 'nan' is no number"),

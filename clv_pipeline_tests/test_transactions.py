@@ -224,6 +224,18 @@ def test_settings_that_sort_rows_into_months_cannot_change_unseen(warehouse: War
         warehouse.land()
 
 
+def test_a_wrong_timestamp_format_can_be_mended_as_long_as_no_row_has_a_month(tmp_path: Path) -> None:
+    house = Warehouse(tmp_path / "house", source='timestamp_format = "%d/%m/%Y"\n')
+    house.deliver("a.csv", [ROW])
+    house.refresh()
+    assert house.query("SELECT reason FROM transactions.quarantine").rows() == [("unparseable timestamp",)]
+    source = house.settings.source.model_copy(update={"timestamp_format": None})
+    house.settings = house.settings.model_copy(update={"source": source})
+    house.refresh()
+    assert house.query("SELECT count(*) FROM transactions.quarantine").item() == 0
+    assert len(lines(house)) == 1
+
+
 def test_thousands_of_small_files_with_changing_columns_land_together(warehouse: Warehouse) -> None:
     for day in range(600):
         month, number = f"2024-{day % 3 + 1:02d}", str(day)

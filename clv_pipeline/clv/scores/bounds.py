@@ -102,17 +102,27 @@ def _invert(
     values: Vector, below: NDArray[np.float64], position: NDArray[np.intp], level: Vector, *, steps: bool
 ) -> Vector:
     """The value at which each row's distribution, `below[position]`, reaches its level."""
-    known = below[position]
-    reached = (known < level[:, None] - 1e-12).sum(axis=1)
+    reached = _count_below(below, position, level - 1e-12)
     last = len(values) - 1
     high = np.minimum(reached, last)
     if steps:
         return values[high]
     low = np.maximum(high - 1, 0)
-    row = np.arange(len(level))
-    width = known[row, high] - known[row, low]
-    part = np.clip((level - known[row, low]) / np.where(width > 0, width, 1.0), 0.0, 1.0)
+    width = below[position, high] - below[position, low]
+    part = np.clip((level - below[position, low]) / np.where(width > 0, width, 1.0), 0.0, 1.0)
     # Within the grid the distribution is smooth over the logarithm; its first cell starts at 0.
     first = values[high] * part
     within = values[np.maximum(low, 1)] ** (1 - part) * values[high] ** part
     return np.where(reached == 0, 0.0, np.where(low == 0, first, within))
+
+
+def _count_below(below: NDArray[np.float64], position: NDArray[np.intp], level: Vector) -> NDArray[np.intp]:
+    """How many entries of each row's distribution are below its level, by bisection: they rise along the row."""
+    low = np.zeros(len(level), dtype=np.intp)
+    high = np.full(len(level), below.shape[1], dtype=np.intp)
+    for _ in range(int(below.shape[1]).bit_length()):
+        middle = (low + high) // 2
+        open_still = low < high
+        less = open_still & (below[position, np.minimum(middle, below.shape[1] - 1)] < level)
+        low, high = np.where(less, middle + 1, low), np.where(open_still & ~less, middle, high)
+    return low
