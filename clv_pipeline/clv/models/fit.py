@@ -8,6 +8,7 @@ belong here: the likelihoods (`likelihoods.py`), the search (`modes.py`), or wha
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import exp
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -204,8 +205,17 @@ def _search(model: str, priors: Priors, data: tuple[Vector, ...]) -> Mode:
 
 
 def _bind(model: str, priors: Priors, data: tuple[Vector, ...]) -> Objective:
-    evaluate = compile_posterior(model, priors)
+    posterior = compile_posterior(model, priors)
+    latest: dict[bytes, list[Any]] = {}
+
+    def evaluate(theta: Vector) -> list[Any]:
+        # Value and gradient come together, and are asked for one after the other.
+        if (place := theta.tobytes()) not in latest:
+            latest.clear()
+            latest[place] = posterior(theta, *data)
+        return latest[place]
+
     return Objective(
-        value=lambda theta: float(evaluate(theta, *data)[0]),
-        gradient=(lambda theta: evaluate(theta, *data)[2]) if has_gradient(model) else None,
+        value=lambda theta: float(evaluate(theta)[0]),
+        gradient=(lambda theta: evaluate(theta)[2]) if has_gradient(model) else None,
     )
