@@ -104,3 +104,18 @@ def test_a_likelihood_without_a_maximum_is_refused() -> None:
 
     with pytest.raises(ModelError, match=r"no finite best estimate .* use models.priors = 'default'"):
         fit_models(equal, transactions="bg_nbd", estimation="map", priors="flat")
+
+
+@pytest.mark.parametrize("transactions", PURCHASE_MODELS)
+def test_customers_of_a_grocer_with_hundreds_of_purchases_have_a_fit(transactions: str) -> None:
+    # A first step of the search that is as long as the slope asks for leaves the finite numbers here.
+    draw = np.random.default_rng(1)
+    T = np.round(draw.uniform(30, 52, 400) * 7) / 7
+    frequency = np.minimum(draw.poisson(draw.gamma(1.4, 1 / 1.4, 400) * T), (T * 7).astype(int))
+    recency = np.where(frequency > 0, np.round(T * 7 * frequency / (frequency + 1)) / 7, 0)
+    customers = pl.DataFrame(
+        {"frequency": frequency, "recency": recency, "T": T, "monetary_value": np.where(frequency > 0, 30.0, np.nan)}
+    ).with_columns(pl.col("monetary_value").fill_nan(None), spend=pl.lit(100.0), orders=pl.col("frequency") + 1)
+    fit = fit_models(customers, transactions=transactions, estimation="laplace", priors="default")
+    found = {name: value for _, name, value, *_ in fit.parameters.iter_rows()}
+    assert 0.9 < found["r"] / found["alpha"] < 1.2

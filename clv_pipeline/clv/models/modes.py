@@ -17,6 +17,9 @@ type Vector = NDArray[np.float64]
 
 # Log-parameters beyond these are no estimate any more: the likelihood has its supremum at zero or infinity.
 _LARGEST_LOG = 12.0
+# A factor of about seven either way in every parameter; twelve boxes reach from one end to the other.
+_BOX = 2.0
+_BOXES = 12
 _STEP = 1e-3
 _NEWTON_STEPS = 30
 # Half the squared length of a Newton step in standard errors, which is what the log posterior could still gain.
@@ -55,18 +58,29 @@ def _find_mode(objective: Objective, starts: Sequence[Vector], *, near: bool) ->
     for start in starts:
         if near and (mode := _polish(objective, start)) is not None:
             return mode
-        bounds = [(-_LARGEST_LOG, _LARGEST_LOG)] * len(start)
-        found = minimize(
-            lambda theta: (objective.value(theta), compute_gradient(objective, theta)),
-            start,
-            jac=True,
-            method="L-BFGS-B",
-            bounds=bounds,
-            options={"ftol": 1e-12, "gtol": 1e-6, "maxiter": 500},
-        )
-        if (mode := _polish(objective, found.x)) is not None:
+        if (mode := _polish(objective, _descend(objective, start))) is not None:
             return mode
     return None
+
+
+def _descend(objective: Objective, start: Vector) -> Vector:
+    """Where quasi-Newton steps lead: in boxes around the point reached, since far away the value may overflow."""
+    theta = start
+    for _ in range(_BOXES):
+        low, high = np.maximum(theta - _BOX, -_LARGEST_LOG), np.minimum(theta + _BOX, _LARGEST_LOG)
+        found = minimize(
+            lambda theta: (objective.value(theta), compute_gradient(objective, theta)),
+            theta,
+            jac=True,
+            method="L-BFGS-B",
+            bounds=np.stack([low, high], axis=1),
+            options={"ftol": 1e-12, "gtol": 1e-6, "maxiter": 500},
+        )
+        is_inside = np.abs(found.x - theta).max() < _BOX
+        theta = found.x
+        if is_inside:
+            break
+    return theta
 
 
 def compute_gradient(objective: Objective, theta: Vector) -> Vector:
