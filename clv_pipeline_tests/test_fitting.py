@@ -23,7 +23,6 @@ CUSTOMERS = pl.DataFrame(
         "T": [38.0, 30.0, 25.0, 38.0, 10.0, 36.0],
         "monetary_value": [None, 20.0, 35.5, 18.0, None, 40.0],
         "spend": [10.0, 45.0, 100.0, 90.0, 8.0, 130.0],
-        "orders": [1, 2, 3, 5, 1, 4],
     }
 )
 SETTINGS = {"transactions": "bg_nbd", "estimation": "map", "priors": "default"}

@@ -12,7 +12,7 @@ from clv_pipeline.pictures import draw_fit
 from clv_pipeline.schemas.models import Evaluation, Parameters, RepeatPurchases
 from clv_pipeline.steps import Reach, Read, Step, StepSpec, Table
 
-_CUSTOMERS = 'SELECT frequency, recency, "T", monetary_value, spend, orders FROM rfm.customers ORDER BY customer_id'
+_CUSTOMERS = 'SELECT frequency, recency, "T", monetary_value, spend FROM rfm.customers ORDER BY customer_id'
 _NOBODY = "No known customer has an order yet: there is nothing to fit or to score."
 
 

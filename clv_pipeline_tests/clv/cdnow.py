@@ -29,7 +29,7 @@ def read_sample() -> pl.DataFrame:
     lines = pl.DataFrame(cells, schema=["master_id", "customer_id", "day", "units", "dollars"], orient="row").select(
         "customer_id", pl.col("day").str.to_date("%Y%m%d"), pl.col("dollars").cast(pl.Float64)
     )
-    days = lines.group_by("customer_id", "day").agg(spend=pl.col("dollars").sum(), orders=pl.len()).sort("day")
+    days = lines.group_by("customer_id", "day").agg(spend=pl.col("dollars").sum()).sort("day")
     seen = days.filter(pl.col("day") <= CALIBRATION_END).group_by("customer_id", maintain_order=True)
     customers = seen.agg(
         frequency=pl.len().cast(pl.Int64) - 1,
@@ -37,7 +37,6 @@ def read_sample() -> pl.DataFrame:
         T=(CALIBRATION_END - pl.col("day").first()).dt.total_days() / 7,
         monetary_value=pl.col("spend").slice(1).mean(),
         spend=pl.col("spend").sum(),
-        orders=pl.col("orders").sum(),
     )
     later = days.filter(pl.col("day") > CALIBRATION_END).group_by("customer_id").agg(holdout=pl.len())
     return customers.join(later, on="customer_id", how="left").with_columns(pl.col("holdout").fill_null(0))
@@ -70,7 +69,6 @@ def make_customers(
             "T": T,
             "monetary_value": mean,
             "spend": paid,
-            "orders": [x + 1 for x in frequency],
         },
         schema_overrides={"recency": pl.Float64, "T": pl.Float64, "monetary_value": pl.Float64},
     )

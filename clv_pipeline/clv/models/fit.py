@@ -68,13 +68,13 @@ def fit_models(
     """Fits a purchase model and the spend model by maximum a posteriori on distinct rows with their counts.
 
     `customers`: one row each with frequency (repeat purchase days), recency and T (weeks; any unit gives the same
-    forecast), monetary_value (mean spend per repeat purchase, null at frequency 0), spend and orders.
+    forecast), monetary_value (mean spend per repeat purchase, null at frequency 0) and spend.
     `transactions`: bg_nbd, mbg_nbd or pareto_nbd. `estimation`: map or laplace; both give the mode, and sd and the 95%
     bounds from the curvature there: a normal distribution of the log-parameters, sd = estimate x sd(log).
     `priors`: see `resolve_priors`; 'flat' gives the maximum likelihood estimate.
 
     The Gamma-Gamma is fitted to the customers with a repeat purchase and positive monetary_value. With fewer than
-    three of them, or where its mean is infinite (q <= 1), model 'mean_spend' takes its place: spend / orders.
+    three of them, or where its mean is infinite (q <= 1), model 'mean_spend' takes its place: spend per purchase day.
     Raises ModelError for an unknown setting, for customers that cannot be, and when no finite estimate exists.
     """
     _check_settings(transactions, estimation)
@@ -109,7 +109,7 @@ def _check_settings(transactions: str, estimation: str) -> None:
 def _read_customers(customers: pl.DataFrame) -> pl.DataFrame:
     if customers.is_empty():
         raise ModelError("there is no customer to fit the models to: load transactions with a customer id first")
-    floats = ("recency", "T", "monetary_value", "spend", "orders")
+    floats = ("recency", "T", "monetary_value", "spend")
     rows = customers.select(pl.col("frequency").cast(pl.Int64), *(pl.col(name).cast(pl.Float64) for name in floats))
     possible = (
         (pl.col("frequency") >= 0)
@@ -153,9 +153,8 @@ def _fit_spend(rows: pl.DataFrame, priors: Priors) -> tuple[list[ParameterRow], 
 
 
 def _take_mean_spend(rows: pl.DataFrame, reason: str) -> tuple[list[ParameterRow], pl.DataFrame, list[str]]:
-    spend, orders = float(rows["spend"].sum()), float(rows["orders"].sum())
-    mean = max(spend, 0.0) / orders if orders > 0 else 0.0
-    note = f"No Gamma-Gamma: {reason}. Every customer is expected to spend the mean per order, {mean:,.2f}."
+    mean = max(float(rows["spend"].sum()), 0.0) / float((rows["frequency"] + 1).sum())
+    note = f"No Gamma-Gamma: {reason}. Every customer is expected to spend the mean per purchase day, {mean:,.2f}."
     return [("mean_spend", "mean", mean, None, None, None)], evaluate_mean_spend(rows), [note]
 
 
