@@ -24,6 +24,7 @@ EVERY_SETTING = {
     "returns.policy": ("drop", "drop"),
     "returns.order_id_pattern": ("^C", "^C"),
     "value.margin": ("0.4", Decimal("0.4")),
+    "value.cutoff_step": ("0.5", Decimal("0.5")),
     "value.annual_discount_rate": ("0.2", 0.2),
     "value.horizon_months": ("24", 24),
     "periods.start": ("2020-02", "2020-02"),
