@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 import polars as pl
 
-from clv_pipeline.clv.lenses.measures import MEASURES, Vector, list_values, measure_customers
+from clv_pipeline.clv.lenses.measures import MEASURES, Vector, list_values, measure_customers, take_percentile
 
 PERCENTILES = tuple(range(5, 100, 5))
 # So that a value which is the mean but for the last bit of the division does not count as below it.
@@ -41,8 +41,7 @@ def _describe(values: Vector) -> Mapping[str, float | None]:
     # A mean beyond the extremes is one of rounding: all values are equal.
     mean = float(np.clip(values.sum() / len(values), values[0], values[-1]))
     below = int(np.searchsorted(values, mean - abs(mean) * _ROUNDING, side="left"))
-    percentiles = np.percentile(values, (50, *PERCENTILES), method="linear")
-    median, *others = (float(value) for value in percentiles)
+    median, *others = (take_percentile(values, percent) for percent in (50, *PERCENTILES))
     figures = [float(values[0]), float(values[-1]), mean, median, below / len(values), *others]
     return dict(zip(["customers", *names], [float(len(values)), *figures], strict=True))
 

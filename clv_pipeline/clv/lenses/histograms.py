@@ -10,7 +10,7 @@ from decimal import Decimal
 import numpy as np
 import polars as pl
 
-from clv_pipeline.clv.lenses.measures import MEASURES, Vector, list_values, measure_customers
+from clv_pipeline.clv.lenses.measures import MEASURES, Vector, list_values, measure_customers, take_percentile
 
 # Bins up to the percentile below; the rest is the tail, in one bin of its own.
 _MOST_BINS, _FEWEST_BINS, _COVERED = 20, 10, 95
@@ -53,7 +53,7 @@ def choose_edges(values: Vector, *, whole: bool = False) -> list[float]:
     positive = values[np.searchsorted(values, 0.0, side="left") :]
     if not len(positive) or positive[-1] == 0:
         return [0.0, 1.0]
-    covered = float(np.percentile(positive, _COVERED)) or float(positive[-1])
+    covered = take_percentile(positive, _COVERED) or float(positive[-1])
     width = max(_round_up(covered / _MOST_BINS), Decimal(1) if whole else Decimal(0))
     needed, largest = (_count_bins(end, width) for end in (covered, float(positive[-1])))
     bins = min(max(needed, _FEWEST_BINS), largest)
