@@ -22,7 +22,15 @@ LINES, ORDERS = dg.AssetKey(["transactions", "lines"]), dg.AssetKey(["marts", "o
 RFM = dg.AssetKey(["rfm", "customers"])
 PICTURED = {
     "rfm.customers",
+    "lenses.lens1_histograms",
+    "lenses.lens1_spend_by_orders",
     "lenses.lens1_customer_deciles",
+    "lenses.lens1_value_deciles",
+    "lenses.lens1_concentration",
+    "lenses.lens1_rfm",
+    "lenses.lens2_changes",
+    "lenses.lens2_common_deciles",
+    "lenses.lens2_up_down",
     "lenses.lens2_groups",
     "lenses.lens2_bridge",
     "lenses.lens5_cohort_calendar",

@@ -10,9 +10,17 @@ from clv_pipeline.clv.lenses.windows import WINDOW_TABLES, take_windows
 from clv_pipeline.pictures import (
     draw_bridge,
     draw_calendar_profit,
+    draw_changes,
     draw_cohort_activity,
+    draw_common_deciles,
+    draw_concentration,
     draw_groups,
     draw_profit_deciles,
+    draw_profit_histogram,
+    draw_recency,
+    draw_spend_by_orders,
+    draw_up_down,
+    draw_value_deciles,
 )
 from clv_pipeline.schemas.lenses import lens1, lens1_rfm, lens2, lens2_moves, lens3, lens5
 from clv_pipeline.steps import Content, Reach, Read, Step, StepSpec, Table
@@ -34,12 +42,14 @@ _LENS1 = (
         lens1.Lens1Histograms,
         "Lens 1: how many customers lie in each bin of spend, profit, orders, spend per order and margin.",
         rules={"counts_every_customer": "4_lenses/check_lens1_histograms"},
+        picture=draw_profit_histogram,
     ),
     Table(
         "lenses.lens1_spend_by_orders",
         lens1.Lens1SpendByOrders,
         "Lens 1: is the frequent buyer also the bigger spender; spend per order by number of orders.",
         rules={"sums_to_headline": "4_lenses/check_lens1_spend_by_orders"},
+        picture=draw_spend_by_orders,
     ),
     Table(
         "lenses.lens1_customer_deciles",
@@ -53,17 +63,20 @@ _LENS1 = (
         lens1.Lens1ValueDeciles,
         "Lens 1: how few customers bring each tenth of the profit, best first, and the thresholds between them.",
         rules={"sums_to_headline": "4_lenses/check_lens1_value_deciles"},
+        picture=draw_value_deciles,
     ),
     Table(
         "lenses.lens1_concentration",
         lens1.Lens1Concentration,
         "Lens 1: what the top 1% to 50% of customers bring of profit and spend, and how few bring half.",
+        picture=draw_concentration,
     ),
     Table(
         "lenses.lens1_rfm",
         lens1_rfm.Lens1Rfm,
         "Lens 1: customers by when they last ordered in the window (R) and how often (F).",
         rules={"sums_to_headline": "4_lenses/check_lens1_rfm"},
+        picture=draw_recency,
     ),
     Table(
         "lenses.lens1_rfm_monetary",
@@ -83,6 +96,7 @@ _LENS2 = (
         "lenses.lens2_changes",
         lens2.Lens2Changes,
         "Lens 2: what changed in each measure of the headline, and by what share.",
+        picture=draw_changes,
     ),
     Table(
         "lenses.lens2_histograms",
@@ -109,6 +123,7 @@ _LENS2 = (
         lens2_moves.Lens2CommonDeciles,
         "Lens 2: the customers of both windows by profit, on the cut-offs of the latest window's customer deciles.",
         rules={"sums_to_headline": "4_lenses/check_lens2_common_deciles"},
+        picture=draw_common_deciles,
     ),
     Table(
         "lenses.lens2_migration",
@@ -121,6 +136,7 @@ _LENS2 = (
         lens2_moves.Lens2UpDown,
         "Lens 2: who bought in both windows, by whether profit, orders, spend per order and margin went up.",
         rules={"sums_to_both": "4_lenses/check_lens2_up_down"},
+        picture=draw_up_down,
     ),
 )
 _LENS3 = (

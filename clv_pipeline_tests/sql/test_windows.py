@@ -9,8 +9,11 @@ import pytest
 from hypothesis import given, settings
 from polars.testing import assert_frame_equal
 
+from clv_pipeline.contracts import audit_query
+from clv_pipeline.stages.lenses import LENSES
+from clv_pipeline.steps import Table
 from clv_pipeline_tests.scenario import PERIODS, Line, frame_of, make_line
-from clv_pipeline_tests.sql.engine import build_marts, random_lines
+from clv_pipeline_tests.sql.engine import Marts, build_marts, random_lines
 
 LAST_DAY = date(1997, 6, 30)
 
@@ -85,3 +88,28 @@ def test_every_rule_holds_on_random_lines(lines: pl.DataFrame) -> None:
             lenses = marts.as_of(as_of, date.fromisoformat(f"{as_of}-28"), window_months=window_months).take_lenses()
             active = lenses["lens2_headline"]["customers"].to_list()
             assert lenses["lens2_up_down"]["customers"].sum() <= min(active)
+
+
+@pytest.mark.parametrize(
+    ("table", "check"),
+    [
+        (table, check)
+        for table in LENSES.tables
+        if table.name.startswith(("lenses.lens1_", "lenses.lens2_"))
+        for check in table.rules
+    ],
+    ids=lambda given: given if isinstance(given, str) else given.name.removeprefix("lenses."),
+)
+def test_a_rule_sees_one_wrong_row(marts: Marts, table: Table, check: str) -> None:
+    now = marts.as_of("1997-06", LAST_DAY)
+    now.take_lenses()
+    column = {"lens1_statistics": "value", "lens2_bridge": "profit"}.get(
+        table.name.removeprefix("lenses."), "customers"
+    )
+    staged = f"staged_{table.name.replace('.', '_')}"
+    # The last row that is not zero: every row of a table counts, and of the statistics one that a sum is made of.
+    condition = "measure = 'orders' AND statistic = 'mean'" if column == "value" else f"{column} <> 0"
+    now.con.execute(
+        f"UPDATE {staged} SET {column} = {column} + 1 WHERE rowid = (SELECT max(rowid) FROM {staged} WHERE {condition})"
+    )
+    assert not audit_query(now.con, check, now.bind(table.rules[check])).passed

@@ -49,7 +49,7 @@ class Lens1Statistics(Table):
 
     as_of: str = pa.Field(str_matches=MONTH)
     measure: str = pa.Field(isin=MEASURES)
-    statistic: str
+    statistic: str = pa.Field(description="what is said of the measure over customers; p05 to p95: percentiles")
     value: float = pa.Field(nullable=True)
 
     has_key = require_key("as_of", "measure", "statistic")
@@ -74,8 +74,8 @@ class Lens1Histograms(Table):
     as_of: str = pa.Field(str_matches=MONTH)
     measure: str = pa.Field(isin=MEASURES)
     bin: int = pa.Field(ge=0)
-    lower: float = pa.Field(nullable=True)
-    upper: float = pa.Field(nullable=True)
+    lower: float = pa.Field(nullable=True, description="values above it, zero included; null: no lower end")
+    upper: float = pa.Field(nullable=True, description="values up to it; null: no upper end")
     customers: int = pa.Field(ge=0)
     share: float = pa.Field(ge=0, le=1, nullable=True)
 
@@ -158,7 +158,7 @@ class Lens1Concentration(Table):
     cut: str = pa.Field(isin=("top 1%", "top 5%", "top 10%", "top 20%", "top 50%", "half of the total"))
     customers: int = pa.Field(ge=1, nullable=True)
     share_customers: float = pa.Field(gt=0, le=1, nullable=True)
-    value: Money = pa.Field(nullable=True)
+    value: Money = pa.Field(nullable=True, description="what they bring together")
     share_value: float = pa.Field(nullable=True)
 
     has_key = require_key("as_of", "measure", "cut")

@@ -36,8 +36,8 @@ class Lens1RfmMonetary(Table):
 
     as_of: str = pa.Field(str_matches=MONTH)
     band: int = pa.Field(ge=0)
-    lower: float = pa.Field(nullable=True)
-    upper: float = pa.Field(nullable=True)
+    lower: float = pa.Field(nullable=True, description="values above it, zero included; null: no lower end")
+    upper: float = pa.Field(nullable=True, description="values up to it; null: no upper end")
     customers: int = pa.Field(ge=0)
     share_customers: float = pa.Field(ge=0, le=1, nullable=True)
     orders: int = pa.Field(ge=0)

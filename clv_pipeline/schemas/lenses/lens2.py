@@ -77,8 +77,8 @@ class Lens2Histograms(Table):
     window_number: int = pa.Field(isin=(1, 2))
     measure: str = pa.Field(isin=MEASURES)
     bin: int = pa.Field(ge=0)
-    lower: float = pa.Field(nullable=True)
-    upper: float = pa.Field(nullable=True)
+    lower: float = pa.Field(nullable=True, description="values above it, zero included; null: no lower end")
+    upper: float = pa.Field(nullable=True, description="values up to it; null: no upper end")
     customers: int = pa.Field(ge=0)
     share: float = pa.Field(ge=0, le=1, nullable=True)
 

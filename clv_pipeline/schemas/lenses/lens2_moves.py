@@ -15,8 +15,8 @@ class Lens2CommonDeciles(Table):
     as_of: str = pa.Field(str_matches=MONTH)
     window_number: int = pa.Field(isin=(1, 2))
     decile: int = pa.Field(in_range=(1, 10))
-    lower: Money = pa.Field(nullable=True)
-    upper: Money = pa.Field(nullable=True)
+    lower: Money = pa.Field(nullable=True, description="profit from it on; null: no lower end")
+    upper: Money = pa.Field(nullable=True, description="profit below it; null: no upper end")
     customers: int = pa.Field(ge=0)
     share_customers: float = pa.Field(ge=0, le=1, nullable=True)
     profit: Money
