@@ -23,6 +23,8 @@ from clv_pipeline.pictures import (
     draw_value_deciles,
 )
 from clv_pipeline.schemas.lenses import lens1, lens1_rfm, lens2, lens2_moves, lens3, lens5
+from clv_pipeline.settings import Settings
+from clv_pipeline.sql import Literal
 from clv_pipeline.steps import Content, Reach, Read, Step, StepSpec, Table
 
 _LENS1 = (
@@ -177,9 +179,9 @@ _IN_SQL = tuple(table.name for table in _TABLES if table.name not in _IN_PYTHON)
 def compute_lenses(step: Step) -> dict[str, Content]:
     """Fixes acquisition dates, cohorts and windows once, then takes every lens over them."""
     step.materialize("marts.customers", step.select("2_marts/customers"))
-    cutoff_cents = int(step.settings.value.cutoff_step * 100)
+    chosen = choose_parameters(step.settings)
     for name in WINDOW_RELATIONS:
-        step.materialize(f"lenses.{name}", step.select(f"4_lenses/{name}", cutoff_cents=cutoff_cents))
+        step.materialize(f"lenses.{name}", step.select(f"4_lenses/{name}", **chosen))
     frames = take_windows(
         {number: step.frame(step.select("4_lenses/active_customers", window_number=number)) for number in (1, 2)},
         step.frame("SELECT * FROM lenses.window_headlines"),
@@ -188,7 +190,15 @@ def compute_lenses(step: Step) -> dict[str, Content]:
     dated = {
         f"lenses.{name}": frame.select(pl.lit(step.period).alias("as_of"), pl.all()) for name, frame in frames.items()
     }
-    return {name: step.select(f"4_{name.replace('.', '/')}") for name in _IN_SQL} | dated
+    return {name: step.select(f"4_{name.replace('.', '/')}", **chosen) for name in _IN_SQL} | dated
+
+
+def choose_parameters(settings: Settings) -> dict[str, Literal]:
+    """The parameters of the lens queries besides those of every step."""
+    return {
+        "cutoff_cents": int(settings.value.cutoff_step * 100),
+        "has_costs": bool({"unit_cost", "line_cost"} & settings.source.columns.keys()),
+    }
 
 
 LENSES = StepSpec(
@@ -202,7 +212,7 @@ LENSES = StepSpec(
         *(f"4_lenses/{name}" for name in (*WINDOW_RELATIONS, *_WINDOW_FRAMES)),
         *(f"4_{name.replace('.', '/')}" for name in _IN_SQL),
     ),
-    knobs=("periods.window", "periods.cohort", "periods.start", "value.cutoff_step"),
+    knobs=("periods.window", "periods.cohort", "periods.start", "value.cutoff_step", "source.columns"),
     code=("clv/lenses",),
     kinds=frozenset({"duckdb", "python", "parquet"}),
 )

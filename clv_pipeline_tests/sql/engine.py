@@ -14,12 +14,13 @@ import polars as pl
 from hypothesis import strategies as st
 
 from clv_pipeline.contracts import audit_query, audit_schema
-from clv_pipeline.settings import Settings, Value
+from clv_pipeline.settings import REQUIRED_COLUMNS, Settings, Source, Value
 from clv_pipeline.sql import Literal, bind, load_sql
-from clv_pipeline.stages.lenses import LENSES, WINDOW_RELATIONS, compute_lenses
+from clv_pipeline.stages.lenses import LENSES, WINDOW_RELATIONS, choose_parameters, compute_lenses
 from clv_pipeline.steps import Step
 from clv_pipeline_tests.scenario import MARGIN, PERIODS, Line, frame_of, make_line
 
+_SOURCE = Source(columns={name: name for name in (*REQUIRED_COLUMNS, "line_total", "line_cost")})
 _NO_CUSTOMER_FILE = pl.DataFrame(schema={"customer_id": pl.String(), "acquisition_ts": pl.Datetime("us")})
 
 
@@ -60,7 +61,7 @@ class Marts:
         )
         customers = bind(load_sql("2_marts/customers"), **parameters)
         self.con.execute(f"CREATE OR REPLACE TABLE marts.customers AS {customers}")
-        now = AsOf(self.con, parameters, Value(cutoff_step=Decimal(cutoff_step)))
+        now = AsOf(self.con, parameters, Settings(value=Value(cutoff_step=Decimal(cutoff_step)), source=_SOURCE))
         for relation in WINDOW_RELATIONS:
             self.con.execute(f"CREATE OR REPLACE TABLE lenses.{relation} AS {now.bind(f'4_lenses/{relation}')}")
         return now
@@ -72,7 +73,7 @@ class AsOf:
 
     con: duckdb.DuckDBPyConnection
     parameters: dict[str, Literal]
-    value: Value
+    settings: Settings
 
     def run(self, name: str) -> pl.DataFrame:
         """The rows of `sql/<name>.sql`."""
@@ -80,13 +81,11 @@ class AsOf:
 
     def bind(self, name: str) -> str:
         """The query `sql/<name>.sql` as of this month."""
-        return bind(load_sql(name), **self.parameters, cutoff_cents=int(self.value.cutoff_step * 100))
+        return bind(load_sql(name), **self.parameters, **choose_parameters(self.settings))
 
     def take_lenses(self) -> dict[str, pl.DataFrame]:
         """Every table of the lenses as the runner makes it; each fits its schema and breaks none of its rules."""
-        step = _Step(
-            self.con, *cast(Any, (None, Settings(value=self.value), None)), period=str(self.parameters["as_of"])
-        )
+        step = _Step(self.con, *cast(Any, (None, self.settings, None)), period=str(self.parameters["as_of"]))
         step.given = self.parameters
         for name, content in compute_lenses(step).items():
             given_frame = self.con.sql(content).pl() if isinstance(content, str) else content

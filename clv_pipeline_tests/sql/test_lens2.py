@@ -4,13 +4,16 @@ Profit of those active in both: steady 9 to 6, gap 6 to 12, unknown_return 6 to 
 -30 to -20, known_before 30 to 15.
 """
 
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
 import polars as pl
 import pytest
 
-from clv_pipeline_tests.sql.engine import Marts
+from clv_pipeline.settings import Settings
+from clv_pipeline_tests.scenario import frame_of, make_line
+from clv_pipeline_tests.sql.engine import Marts, build_marts
 
 D = Decimal
 LAST_DAY = date(1997, 6, 30)
@@ -141,3 +144,29 @@ def test_up_and_down(lenses: dict[str, pl.DataFrame]) -> None:
         (False, False, False, False, 3, D(45), D(24), D(-21)),
     ]
     assert directions["share_customers"].sum() == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("latest", "margin_up"),
+    [
+        ([("new", "50", "30")], True),
+        ([("new", "50", "35")], False),
+        ([("new", "0", None)], False),
+        # Spend of 10 less 30 returned of an order nobody knows, at a profit of 5 - 9 and of 5 - 21.
+        ([("new", "10", "5"), ("unknown", "-30", "-21")], False),
+        ([("new", "10", "5"), ("unknown", "-30", "-9")], True),
+    ],
+    ids=["up", "equal", "undefined", "spend below zero, margin 0.2", "spend below zero, margin 0.8"],
+)
+def test_direction_of_a_margin_of_030(latest: list[tuple[str, str, str | None]], margin_up: bool) -> None:
+    lines = [make_line("ann", "old", "1997-01-05", "100", cost="70")]
+    for order, total, cost in latest:
+        returned = total.startswith("-")
+        lines.append(make_line("ann", order, "1997-04-05", total, cost=cost, quantity=-1 if returned else 1))
+    with build_marts(frame_of(lines)) as marts:
+        now = marts.as_of("1997-06", LAST_DAY)
+        [found] = now.take_lenses()["lens2_up_down"].filter(pl.col("customers") > 0)["margin_up"]
+        assert found == margin_up
+        without_costs = replace(now, settings=Settings())
+        [found] = without_costs.take_lenses()["lens2_up_down"].filter(pl.col("customers") > 0)["margin_up"]
+        assert not found

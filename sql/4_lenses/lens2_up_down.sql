@@ -2,14 +2,15 @@
 -- customers active in both windows by the direction of their profit, orders, spend per order and margin.
 --
 -- Compared across (spend_2 x orders_1 > spend_1 x orders_2), as a division would round. A margin is up only where
--- both are defined: none is at zero spend.
+-- both are defined: none is at zero spend. Without any known cost ($has_costs) it is the configured one in both
+-- windows, and what little it moves is the rounding of profit to cents: not up.
 WITH directions AS (
     SELECT
         profit_2 > profit_1 AS profit_up,
         orders_2 > orders_1 AS orders_up,
         spend_2 * orders_1 > spend_1 * orders_2 AS spend_per_order_up,
         CASE
-            WHEN spend_1 = 0 OR spend_2 = 0 THEN FALSE
+            WHEN NOT $has_costs OR spend_1 = 0 OR spend_2 = 0 THEN FALSE
             WHEN (spend_1 > 0) = (spend_2 > 0) THEN profit_2 * spend_1 > profit_1 * spend_2
             ELSE profit_2 * spend_1 < profit_1 * spend_2
         END AS margin_up,
