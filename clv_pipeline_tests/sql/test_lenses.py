@@ -112,6 +112,17 @@ def test_who_skipped_window_1_is_returning(marts: Marts) -> None:
     ]
 
 
+def test_who_was_acquired_in_window_2_is_new(marts: Marts) -> None:
+    groups = marts.as_of("1997-03", date(1997, 3, 31), window_months=1).run("4_lenses/lens2_groups")
+    assert groups.select("customer_group", "customers", "spend_1", "spend_2", "profit_2").rows() == [
+        # Of February only: two_a_day, part_return, unknown_return. First seen in March: full_return and two others.
+        ("first_only", 3, D(70), D(0), D(0)),
+        ("both", 1, D(10), D(10), D(3)),
+        ("new", 3, D(0), D(90), D(27)),
+        ("returning", 0, D(0), D(0), D(0)),
+    ]
+
+
 def test_bridge(marts: Marts) -> None:
     bridge = marts.as_of("1997-06", LAST_DAY).run("4_lenses/lens2_bridge")
     Lens2Bridge.validate(bridge, lazy=True)
