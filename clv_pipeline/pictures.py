@@ -80,6 +80,74 @@ def draw_profit_deciles(deciles: pl.DataFrame) -> str:
     return draw_counts("profit by decile of customers", deciles.sort("decile"), "decile", "profit")
 
 
+def draw_value_deciles(deciles: pl.DataFrame) -> str:
+    """Customers by value decile."""
+    return draw_counts("customers who bring each tenth of profit", deciles.sort("decile"), "decile", "customers")
+
+
+def draw_profit_histogram(bins: pl.DataFrame) -> str:
+    """Customers by profit, from the bin with the first of them."""
+    profit = bins.filter(pl.col("measure") == "profit").sort("bin")
+    from_first = profit.filter(pl.col("customers").cum_sum() > 0)
+    name = pl.when(pl.col("upper").is_null()).then(pl.format("> {}", "lower")).otherwise(pl.format("to {}", "upper"))
+    return draw_counts("customers by profit", from_first.with_columns(name.alias("range")), "range", "customers")
+
+
+def draw_spend_by_orders(by_orders: pl.DataFrame) -> str:
+    """Spend per order by number of orders."""
+    rows = by_orders.filter(pl.col("aov").is_not_null()).iter_rows(named=True)
+    bars = [Bar(f"{row['number_of_orders']} orders", row["aov"], f"{row['aov']:,.2f}") for row in rows]
+    return draw_bars("spend per order by number of orders", bars)
+
+
+def draw_concentration(cuts: pl.DataFrame) -> str:
+    """The share of profit that the best customers bring."""
+    known = cuts.filter(pl.col("measure") == "profit", pl.col("share_value").is_not_null())
+    bars = [
+        Bar(f"{row['cut']} ({row['customers']:,})", row["share_value"], f"{row['share_value']:.1%}")
+        for row in known.iter_rows(named=True)
+    ]
+    return draw_bars("share of profit of the best customers", bars)
+
+
+def draw_recency(cells: pl.DataFrame) -> str:
+    """Customers by when they ordered last."""
+    return draw_counts("customers by last order, from month", cells, "last_active_from", "customers")
+
+
+def draw_changes(changes: pl.DataFrame) -> str:
+    """Relative changes of the headline."""
+    known = changes.filter(pl.col("relative_change").is_not_null()).select("measure", "relative_change")
+    return draw_bars(
+        "change from window 1 to 2", [Bar(name, share, f"{share:+.1%}") for name, share in known.iter_rows()]
+    )
+
+
+def draw_common_deciles(deciles: pl.DataFrame) -> str:
+    """Customers by decile in window 2; marks for window 1."""
+    before, latest = (deciles.filter(pl.col("window_number") == number).sort("decile") for number in (1, 2))
+    bars = [
+        Bar(str(decile), now, f"{now:,} ({then:,})", then)
+        for decile, now, then in zip(latest["decile"], latest["customers"], before["customers"], strict=True)
+    ]
+    return draw_bars("customers by decile; mark: window before, in brackets", bars)
+
+
+def draw_up_down(directions: pl.DataFrame) -> str:
+    """How much profit each combination of directions changed, the largest first."""
+    names = {"profit_up": "profit", "orders_up": "orders", "spend_per_order_up": "per order", "margin_up": "margin"}
+    moved = directions.filter(pl.col("customers") > 0).sort(pl.col("profit_change").abs(), descending=True)
+    bars = [
+        Bar(
+            ", ".join(name for column, name in names.items() if row[column]) or "nothing",
+            float(row["profit_change"]),
+            f"{row['profit_change']:+,.0f} of {row['customers']:,}",
+        )
+        for row in moved.iter_rows(named=True)
+    ]
+    return draw_bars("change of profit, by what went up", bars)
+
+
 def draw_groups(groups: pl.DataFrame) -> str:
     """Customers by what they did in the two windows."""
     return draw_counts("customers", groups, "customer_group", "customers")

@@ -107,12 +107,13 @@ class Value(_Section):
     """How orders become profit and profit becomes lifetime value."""
 
     margin: Decimal = Field(default=Decimal("0.30"), gt=0, le=1)
+    cutoff_step: Decimal = Field(default=Decimal("0.01"), ge=Decimal("0.01"), decimal_places=2)
     annual_discount_rate: float = Field(default=0.10, ge=0, lt=10)
     horizon_months: int = Field(default=12, ge=1, le=120)
 
-    @field_validator("margin", mode="before")
+    @field_validator("margin", "cutoff_step", mode="before")
     @classmethod
-    def _read_margin(cls, value: Any) -> Any:
+    def _read_decimal(cls, value: Any) -> Any:
         return str(value) if isinstance(value, float) else value
 
 

@@ -21,6 +21,7 @@ _KINDS = {
     "string_type": "no text; put it in quotes",
     "path_type": "no text; put it in quotes",
     "int_": "no whole number",
+    "decimal_max_places": "too precise; write at most two decimals",
     "decimal_": "no number; write it like 0.3",
     "float_": "no number; write it like 0.3",
     "finite_": "no number; write it like 0.3",

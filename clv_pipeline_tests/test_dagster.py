@@ -20,9 +20,16 @@ from clv_pipeline_tests.orchestra import AUDIT, MONTHLY, Orchestra, make_rows
 MONTHS = ("2024-01", "2024-02", "2024-03", "2024-04")
 LINES, ORDERS = dg.AssetKey(["transactions", "lines"]), dg.AssetKey(["marts", "orders"])
 RFM = dg.AssetKey(["rfm", "customers"])
+# Of four months: there is no window before the first year to compare with.
 PICTURED = {
     "rfm.customers",
+    "lenses.lens1_histograms",
+    "lenses.lens1_spend_by_orders",
     "lenses.lens1_customer_deciles",
+    "lenses.lens1_value_deciles",
+    "lenses.lens1_concentration",
+    "lenses.lens1_rfm",
+    "lenses.lens2_common_deciles",
     "lenses.lens2_groups",
     "lenses.lens2_bridge",
     "lenses.lens5_cohort_calendar",

@@ -24,6 +24,7 @@ EVERY_SETTING = {
     "returns.policy": ("drop", "drop"),
     "returns.order_id_pattern": ("^C", "^C"),
     "value.margin": ("0.4", Decimal("0.4")),
+    "value.cutoff_step": ("0.5", Decimal("0.5")),
     "value.annual_discount_rate": ("0.2", 0.2),
     "value.horizon_months": ("24", 24),
     "periods.start": ("2020-02", "2020-02"),
@@ -125,6 +126,10 @@ def test_an_empty_variable_counts_as_not_set(tmp_path: Path) -> None:
         ("[value]\nmargin = 'x'", "clv.toml: value.margin: 'x' is no number; write it like 0.3"),
         ("[value]\nmargin = 30", "clv.toml: value.margin: 30 is too large; it must be at most 1"),
         ("[value]\nmargin = nan", "clv.toml: value.margin: 'nan' is no number"),
+        (
+            "[value]\ncutoff_step = 0.015",
+            "clv.toml: value.cutoff_step: '0.015' is too precise; write at most two decimals",
+        ),
         ("[value]\nannual_discount_rate = nan", "value.annual_discount_rate: nan is no number"),
         ("[value]\nhorizon_months = 1.5", "clv.toml: value.horizon_months: 1.5 is no whole number"),
         ("[value]\nhorizon_months = 0", "clv.toml: value.horizon_months: 0 is too small; it must be at least 1"),

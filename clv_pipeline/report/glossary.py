@@ -24,7 +24,7 @@ DEFINITIONS: dict[str, str] = {
     "T": "Weeks from a customer's first purchase to the as-of date.",
     "margin": "Profit divided by spend.",
     "New": "Acquired within the latest window.",
-    "Returning": "Bought in the latest window, not in the one before, but earlier.",
+    "Returning": "Bought in the latest window, not in the one before, but was acquired earlier.",
     "P(alive)": "The probability that the customer is still active as a buyer, given the purchases so far.",
     "expected purchases": "Purchases expected over the horizon. The chance of having gone inactive is already in it.",
     "expected spend": "Expected amount of an order; with few orders it lies close to the average of all customers.",

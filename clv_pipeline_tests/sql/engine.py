@@ -7,15 +7,20 @@ expectations.
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import duckdb
 import polars as pl
 from hypothesis import strategies as st
 
+from clv_pipeline.contracts import audit_query, audit_schema
+from clv_pipeline.settings import REQUIRED_COLUMNS, Settings, Source, Value
 from clv_pipeline.sql import Literal, bind, load_sql
+from clv_pipeline.stages.lenses import LENSES, WINDOW_RELATIONS, choose_parameters, compute_lenses
+from clv_pipeline.steps import Step
 from clv_pipeline_tests.scenario import MARGIN, PERIODS, Line, frame_of, make_line
 
+_SOURCE = Source(columns={name: name for name in (*REQUIRED_COLUMNS, "line_total", "line_cost")})
 _NO_CUSTOMER_FILE = pl.DataFrame(schema={"customer_id": pl.String(), "acquisition_ts": pl.Datetime("us")})
 
 
@@ -39,8 +44,10 @@ class Marts:
         """The same as tuples."""
         return self.select(query).rows()
 
-    def as_of(self, as_of: str, as_of_end: date, *, window_months: int = 3, cohort_months: int = 1) -> "AsOf":
-        """Exposes the months up to `as_of` only, with marts.customers."""
+    def as_of(
+        self, as_of: str, as_of_end: date, *, window_months: int = 3, cohort_months: int = 1, cutoff_step: str = "0.01"
+    ) -> "AsOf":
+        """Exposes the months up to `as_of` only, with marts.customers and what lenses 1 and 2 read."""
         parameters: dict[str, Literal] = {
             "as_of": as_of,
             "as_of_end": as_of_end,
@@ -54,7 +61,10 @@ class Marts:
         )
         customers = bind(load_sql("2_marts/customers"), **parameters)
         self.con.execute(f"CREATE OR REPLACE TABLE marts.customers AS {customers}")
-        return AsOf(self.con, parameters)
+        now = AsOf(self.con, parameters, Settings(value=Value(cutoff_step=Decimal(cutoff_step)), source=_SOURCE))
+        for relation in WINDOW_RELATIONS:
+            self.con.execute(f"CREATE OR REPLACE TABLE lenses.{relation} AS {now.bind(f'4_lenses/{relation}')}")
+        return now
 
 
 @dataclass(frozen=True)
@@ -63,16 +73,48 @@ class AsOf:
 
     con: duckdb.DuckDBPyConnection
     parameters: dict[str, Literal]
+    settings: Settings
 
     def run(self, name: str) -> pl.DataFrame:
         """The rows of `sql/<name>.sql`."""
-        return self.con.sql(bind(load_sql(name), **self.parameters)).pl()
+        return self.con.sql(self.bind(name)).pl()
+
+    def bind(self, name: str) -> str:
+        """The query `sql/<name>.sql` as of this month."""
+        return bind(load_sql(name), **self.parameters, **choose_parameters(self.settings))
+
+    def take_lenses(self) -> dict[str, pl.DataFrame]:
+        """Every table of the lenses as the runner makes it; each fits its schema and breaks none of its rules."""
+        step = _Step(self.con, *cast(Any, (None, self.settings, None)), period=str(self.parameters["as_of"]))
+        step.given = self.parameters
+        for name, content in compute_lenses(step).items():
+            given_frame = self.con.sql(content).pl() if isinstance(content, str) else content
+            self.con.register("given_frame", given_frame.to_arrow(compat_level=pl.CompatLevel.oldest()))
+            relation = f"staged_{name.replace('.', '_')}"
+            self.con.execute(f"CREATE OR REPLACE TEMP TABLE {relation} AS SELECT * FROM given_frame")
+        frames = {name: self.con.sql(f"FROM staged_{name.replace('.', '_')}").pl() for name in LENSES.names}
+        for table in LENSES.tables:
+            audits = [audit_schema(frames[table.name], table.schema)]
+            audits += [audit_query(self.con, check, self.bind(query)) for check, query in table.rules.items()]
+            failed = [(table.name, audit) for audit in audits if not audit.passed]
+            assert failed == [], failed
+        return {name.removeprefix("lenses."): frame for name, frame in frames.items()}
+
+
+class _Step(Step):
+    """A step without a lake, whose parameters are given."""
+
+    given: dict[str, Literal]
+
+    @property
+    def parameters(self) -> dict[str, Literal]:
+        return self.given
 
 
 def build_marts(lines: pl.DataFrame, customer_file: pl.DataFrame = _NO_CUSTOMER_FILE) -> Marts:
     """orders, customer_periods and periods of every scenario month, in the schema `built`."""
     con = duckdb.connect()
-    for schema in ("transactions", "landing", "marts", "built"):
+    for schema in ("transactions", "landing", "marts", "lenses", "built"):
         con.execute(f"CREATE SCHEMA {schema}")
     con.register("given_lines", lines)
     con.register("given_customers", customer_file)

@@ -83,20 +83,23 @@ def test_groups(marts: Marts) -> None:
     groups = marts.as_of("1997-06", LAST_DAY).run("4_lenses/lens2_groups")
     Lens2Groups.validate(groups, lazy=True)
     columns = ("customer_group", "customers", "orders_1", "spend_1", "profit_1", "orders_2", "spend_2", "profit_2")
-    # gift: known since February, first order in window 2, so new.
+    # gift: the customer file knows it since February, so it returns with its first order in window 2, and is not new.
     assert groups.select(columns).rows() == [
         ("first_only", 6, 8, D(180), D(54), 0, D(0), D(0)),
         ("both", 6, 8, D("230.05"), D("31.02"), 7, D(190), D(31)),
-        ("new", 1, 0, D(0), D(0), 1, D(0), D(0)),
-        ("returning", 0, 0, D(0), D(0), 0, D(0), D(0)),
+        ("new", 0, 0, D(0), D(0), 0, D(0), D(0)),
+        ("returning", 1, 0, D(0), D(0), 1, D(0), D(0)),
     ]
     [first_only, both, new, returning] = groups.to_dicts()
     first = ("share_customers", "aof_1", "aov_1", "margin_1", "profit_per_customer_1")
     second = ("aof_2", "aov_2", "margin_2", "profit_per_customer_2")
     assert _ratios(first_only, *first, *second) == [0.461538, 1.333333, 22.5, 0.3, 9.0, None, None, None, None]
     assert _ratios(both, *second) == [1.166667, 27.142857, 0.163158, 5.166667]
-    assert _ratios(new, *first, *second) == [0.076923, None, None, None, None, 1.0, 0.0, None, 0.0]
-    assert _ratios(returning, *first, *second) == [0.0] + [None] * 8
+    assert _ratios(new, *first, *second) == [0.0] + [None] * 8
+    assert _ratios(returning, *first, *second) == [0.076923, None, None, None, None, 1.0, 0.0, None, 0.0]
+    shares = [f"share_{of}_{window}" for window in (1, 2) for of in ("customers", "spend", "profit")]
+    assert _ratios(first_only, *shares) == [0.5, 0.438971, 0.635145, 0.0, 0.0, 0.0]
+    assert _ratios(returning, *shares) == [0.0, 0.0, 0.0, 0.142857, 0.0, 0.0]
 
 
 def test_who_skipped_window_1_is_returning(marts: Marts) -> None:
@@ -106,6 +109,17 @@ def test_who_skipped_window_1_is_returning(marts: Marts) -> None:
         ("both", 0, 0, D(0), D(0)),
         ("new", 0, 0, D(0), D(0)),
         ("returning", 5, 5, D(120), D(13)),
+    ]
+
+
+def test_who_was_acquired_in_window_2_is_new(marts: Marts) -> None:
+    groups = marts.as_of("1997-03", date(1997, 3, 31), window_months=1).run("4_lenses/lens2_groups")
+    assert groups.select("customer_group", "customers", "spend_1", "spend_2", "profit_2").rows() == [
+        # Of February only: two_a_day, part_return, unknown_return. First seen in March: full_return and two others.
+        ("first_only", 3, D(70), D(0), D(0)),
+        ("both", 1, D(10), D(10), D(3)),
+        ("new", 3, D(0), D(90), D(27)),
+        ("returning", 0, D(0), D(0), D(0)),
     ]
 
 

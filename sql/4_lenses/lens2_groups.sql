@@ -2,55 +2,16 @@
 -- $window_months months.
 --
 -- Window 2 ends at $as_of, window 1 just before window 2. first_only: active in window 1 only. both. new:
--- active in window 2 and never before it. returning: active in window 2, not in window 1, active before that.
--- A customer counts in a window only if active in it, so the groups add up to lens1_headline of either
--- window.
-WITH as_of_month AS (
-    SELECT CAST(SUBSTR($as_of, 1, 4) AS BIGINT) * 12 + CAST(SUBSTR($as_of, 6, 2) AS BIGINT) AS after_month
-),
-
-first_months AS (
-    SELECT after_month - 2 * $window_months AS month_1, after_month - $window_months AS month_2
-    FROM as_of_month
-),
-
-bounds AS (
-    SELECT
-        CONCAT(
-            LPAD(CAST(CAST(FLOOR(CAST(month_1 AS DOUBLE) / 12) AS BIGINT) AS VARCHAR), 4, '0'),
-            '-',
-            LPAD(CAST(month_1 % 12 + 1 AS VARCHAR), 2, '0')
-        ) AS start_1,
-        CONCAT(
-            LPAD(CAST(CAST(FLOOR(CAST(month_2 AS DOUBLE) / 12) AS BIGINT) AS VARCHAR), 4, '0'),
-            '-',
-            LPAD(CAST(month_2 % 12 + 1 AS VARCHAR), 2, '0')
-        ) AS start_2
-    FROM first_months
-),
-
-by_customer AS (
-    SELECT
-        p.customer_id,
-        COALESCE(SUM(p.orders) FILTER (WHERE p.period < b.start_1), 0) AS orders_0,
-        COALESCE(SUM(p.orders) FILTER (WHERE p.period >= b.start_1 AND p.period < b.start_2), 0) AS orders_1,
-        COALESCE(SUM(p.spend) FILTER (WHERE p.period >= b.start_1 AND p.period < b.start_2), 0) AS spend_1,
-        COALESCE(SUM(p.profit) FILTER (WHERE p.period >= b.start_1 AND p.period < b.start_2), 0) AS profit_1,
-        COALESCE(SUM(p.orders) FILTER (WHERE p.period >= b.start_2), 0) AS orders_2,
-        COALESCE(SUM(p.spend) FILTER (WHERE p.period >= b.start_2), 0) AS spend_2,
-        COALESCE(SUM(p.profit) FILTER (WHERE p.period >= b.start_2), 0) AS profit_2
-    FROM marts.customer_periods AS p
-    CROSS JOIN bounds AS b
-    GROUP BY p.customer_id
-),
-
-grouped AS (
+-- active and acquired in window 2. returning: active in window 2, not in window 1, acquired before window 2.
+-- A customer counts in a window only if active in it, so the groups add up to lens2_headline of either window.
+-- Shares are of all four groups; with _1 or _2 of that window.
+WITH grouped AS (
     SELECT
         CASE
             WHEN orders_1 > 0 AND orders_2 > 0 THEN 'both'
             WHEN orders_1 > 0 THEN 'first_only'
-            WHEN orders_0 > 0 THEN 'returning'
-            ELSE 'new'
+            WHEN is_new THEN 'new'
+            ELSE 'returning'
         END AS customer_group,
         COUNT(*) AS customers,
         COUNT(*) FILTER (WHERE orders_1 > 0) AS active_1,
@@ -61,7 +22,7 @@ grouped AS (
         SUM(orders_2) AS orders_2,
         SUM(spend_2) FILTER (WHERE orders_2 > 0) AS spend_2,
         SUM(profit_2) FILTER (WHERE orders_2 > 0) AS profit_2
-    FROM by_customer
+    FROM lenses.window_customers
     WHERE orders_1 > 0 OR orders_2 > 0
     GROUP BY 1
 ),
@@ -101,6 +62,9 @@ SELECT
     orders_1,
     spend_1,
     profit_1,
+    CAST(active_1 AS DOUBLE) / NULLIF(CAST(SUM(active_1) OVER () AS DOUBLE), 0) AS share_customers_1,
+    CAST(spend_1 AS DOUBLE) / NULLIF(CAST(SUM(spend_1) OVER () AS DOUBLE), 0) AS share_spend_1,
+    CAST(profit_1 AS DOUBLE) / NULLIF(CAST(SUM(profit_1) OVER () AS DOUBLE), 0) AS share_profit_1,
     CAST(orders_1 AS DOUBLE) / NULLIF(active_1, 0) AS aof_1,
     CAST(spend_1 AS DOUBLE) / NULLIF(orders_1, 0) AS aov_1,
     CAST(profit_1 AS DOUBLE) / NULLIF(CAST(spend_1 AS DOUBLE), 0) AS margin_1,
@@ -108,6 +72,9 @@ SELECT
     orders_2,
     spend_2,
     profit_2,
+    CAST(active_2 AS DOUBLE) / NULLIF(CAST(SUM(active_2) OVER () AS DOUBLE), 0) AS share_customers_2,
+    CAST(spend_2 AS DOUBLE) / NULLIF(CAST(SUM(spend_2) OVER () AS DOUBLE), 0) AS share_spend_2,
+    CAST(profit_2 AS DOUBLE) / NULLIF(CAST(SUM(profit_2) OVER () AS DOUBLE), 0) AS share_profit_2,
     CAST(orders_2 AS DOUBLE) / NULLIF(active_2, 0) AS aof_2,
     CAST(spend_2 AS DOUBLE) / NULLIF(orders_2, 0) AS aov_2,
     CAST(profit_2 AS DOUBLE) / NULLIF(CAST(spend_2 AS DOUBLE), 0) AS margin_2,
