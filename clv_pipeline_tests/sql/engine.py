@@ -85,7 +85,7 @@ class AsOf:
 
     def take_lenses(self) -> dict[str, pl.DataFrame]:
         """Every table of the lenses as the runner makes it; each fits its schema and breaks none of its rules."""
-        step = _Step(self.con, *cast(Any, (None, self.settings, None)), period=str(self.parameters["as_of"]))
+        step = _Step(self.con, *cast(Any, (None, self.settings, None)), periods=[str(self.parameters["as_of"])])
         step.given = self.parameters
         for name, content in compute_lenses(step).items():
             given_frame = self.con.sql(content).pl() if isinstance(content, str) else content
