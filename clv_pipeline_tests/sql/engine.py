@@ -14,6 +14,7 @@ import polars as pl
 from hypothesis import strategies as st
 
 from clv_pipeline.sql import Literal, bind, load_sql
+from clv_pipeline.stages.cohorts import prepare_cohorts
 from clv_pipeline_tests.scenario import MARGIN, PERIODS, Line, frame_of, make_line
 
 _NO_CUSTOMER_FILE = pl.DataFrame(schema={"customer_id": pl.String(), "acquisition_ts": pl.Datetime("us")})
@@ -48,13 +49,13 @@ class Marts:
             "cohort_months": cohort_months,
             "data_start": PERIODS[0],
         }
-        self.con.execute(
-            "CREATE OR REPLACE VIEW marts.customer_periods AS "
-            f"SELECT * FROM built.customer_periods WHERE period <= '{as_of}'"
-        )
-        customers = bind(load_sql("2_marts/customers"), **parameters)
-        self.con.execute(f"CREATE OR REPLACE TABLE marts.customers AS {customers}")
-        return AsOf(self.con, parameters)
+        for table in ("customer_periods", "orders"):
+            query = f"SELECT * FROM built.{table} WHERE period <= '{as_of}'"
+            self.con.execute(f"CREATE OR REPLACE VIEW marts.{table} AS {query}")
+        now = AsOf(self.con, parameters)
+        now.materialize("marts.customers", now.select("2_marts/customers"))
+        prepare_cohorts(now)
+        return now
 
 
 @dataclass(frozen=True)
@@ -66,13 +67,25 @@ class AsOf:
 
     def run(self, name: str) -> pl.DataFrame:
         """The rows of `sql/<name>.sql`."""
-        return self.con.sql(bind(load_sql(name), **self.parameters)).pl()
+        return self.frame(self.select(name))
+
+    def select(self, name: str, **more: Literal) -> str:
+        """The SELECT `sql/<name>.sql` with its parameters bound."""
+        return bind(load_sql(name), **self.parameters, **more)
+
+    def frame(self, query: str) -> pl.DataFrame:
+        """The result of a SELECT."""
+        return self.con.sql(query).pl()
+
+    def materialize(self, table: str, query: str) -> None:
+        """Keeps the result of a SELECT as a table."""
+        self.con.execute(f"CREATE OR REPLACE TABLE {table} AS {query}")
 
 
 def build_marts(lines: pl.DataFrame, customer_file: pl.DataFrame = _NO_CUSTOMER_FILE) -> Marts:
     """orders, customer_periods and periods of every scenario month, in the schema `built`."""
     con = duckdb.connect()
-    for schema in ("transactions", "landing", "marts", "built"):
+    for schema in ("transactions", "landing", "marts", "built", "lenses"):
         con.execute(f"CREATE SCHEMA {schema}")
     con.register("given_lines", lines)
     con.register("given_customers", customer_file)
