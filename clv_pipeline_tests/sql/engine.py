@@ -17,6 +17,8 @@ from clv_pipeline.sql import Literal, bind, load_sql
 from clv_pipeline.stages.cohorts import prepare_cohorts
 from clv_pipeline_tests.scenario import MARGIN, PERIODS, Line, frame_of, make_line
 
+Order = tuple[str, str, str, str]
+
 _NO_CUSTOMER_FILE = pl.DataFrame(schema={"customer_id": pl.String(), "acquisition_ts": pl.Datetime("us")})
 
 
@@ -101,6 +103,39 @@ def build_marts(lines: pl.DataFrame, customer_file: pl.DataFrame = _NO_CUSTOMER_
                 f"CREATE OR REPLACE VIEW marts.{table} AS SELECT * FROM built.{table} WHERE period = '{period}'"
             )
     return Marts(con)
+
+
+def build_orders(orders: list[Order], as_of: str, as_of_end: date, *, data_start: str, cohort_months: int = 3) -> AsOf:
+    """One as-of month over the orders up to it, each (customer, day, spend, profit); the lens window is a year."""
+    con = duckdb.connect()
+    for schema in ("landing", "marts", "lenses"):
+        con.execute(f"CREATE SCHEMA {schema}")
+    con.register("given_customers", _NO_CUSTOMER_FILE)
+    con.execute("CREATE TABLE landing.customers AS SELECT * FROM given_customers")
+    con.execute(
+        "CREATE TABLE marts.orders (order_id VARCHAR, period VARCHAR, customer_id VARCHAR, order_ts TIMESTAMP,"
+        " spend DECIMAL(18, 2), profit DECIMAL(18, 2))"
+    )
+    rows = [(f"o{number}", day[:7], who, day, *money) for number, (who, day, *money) in enumerate(orders)]
+    con.executemany("INSERT INTO marts.orders VALUES (?, ?, ?, ?, ?, ?)", [row for row in rows if row[1] <= as_of])
+    con.execute(
+        "CREATE TABLE marts.customer_periods AS SELECT period, customer_id, count(*) AS orders,"
+        " CAST(sum(spend) AS DECIMAL(18, 2)) AS spend, CAST(sum(profit) AS DECIMAL(18, 2)) AS profit,"
+        " min(order_ts) AS first_order, max(order_ts) AS last_order FROM marts.orders GROUP BY ALL"
+    )
+    now = AsOf(
+        con,
+        {
+            "as_of": as_of,
+            "as_of_end": as_of_end,
+            "window_months": 12,
+            "cohort_months": cohort_months,
+            "data_start": data_start,
+        },
+    )
+    now.materialize("marts.customers", now.select("2_marts/customers"))
+    prepare_cohorts(now)
+    return now
 
 
 @st.composite

@@ -1,5 +1,5 @@
--- One row per grain and customer acquired since the data start: value since acquisition, value decile in the cohort,
--- last active period, and one of 256 buckets of the cohort.
+-- One row per grain and customer acquired since the data start: value since acquisition, value decile in the cohort, and
+-- last active period.
 --
 -- Value deciles cut the cohort's cumulated profit, largest customers first, ties by id, into ten equal parts: decile
 -- = floor(10 x profit of the customers before / profit of all) + 1, at most 10. Loss-makers are in the last, and so
@@ -19,35 +19,35 @@ WITH summed AS (
     GROUP BY c.months, c.cohort_index, c.customer_no
 ),
 
+totals AS (
+    SELECT months, cohort_index, CAST(100 * SUM(profit) AS DOUBLE) AS profit_of_all
+    FROM summed
+    GROUP BY months, cohort_index
+),
+
 cumulated AS (
     SELECT
         *,
-        -- In cents, as doubles of whole numbers are exact.
-        CAST(
-            100 * (
-                SUM(profit) OVER (
-                    PARTITION BY months, cohort_index ORDER BY profit DESC, customer_no
-                    ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
-                ) - profit
-            ) AS DOUBLE
-        ) AS profit_before,
-        CAST(100 * SUM(profit) OVER (PARTITION BY months, cohort_index) AS DOUBLE) AS profit_of_all
+        -- In cents, as doubles of whole numbers are exact, and add up faster than decimals.
+        SUM(CAST(100 * profit AS DOUBLE)) OVER (
+            PARTITION BY months, cohort_index ORDER BY profit DESC, customer_no
+            ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+        ) - CAST(100 * profit AS DOUBLE) AS profit_before
     FROM summed
 )
 
 SELECT
-    v.months,
-    v.cohort_index,
-    v.customer_no,
-    v.orders,
-    v.spend,
-    v.profit,
-    v.last_active_index,
+    c.months,
+    c.cohort_index,
+    c.customer_no,
+    c.orders,
+    c.spend,
+    c.profit,
+    c.last_active_index,
     CASE
-        WHEN v.profit_of_all > 0 AND v.profit >= 0 AND v.profit_before < v.profit_of_all
-            THEN CAST(FLOOR(10 * v.profit_before / v.profit_of_all) AS BIGINT) + 1
+        WHEN t.profit_of_all > 0 AND c.profit >= 0 AND c.profit_before < t.profit_of_all
+            THEN CAST(FLOOR(10 * c.profit_before / t.profit_of_all) AS BIGINT) + 1
         ELSE 10
-    END AS decile,
-    ROW_NUMBER() OVER (PARTITION BY v.months, v.cohort_index ORDER BY m.shuffled_no) % 256 AS bucket
-FROM cumulated AS v
-INNER JOIN lenses.members AS m ON v.customer_no = m.customer_no
+    END AS decile
+FROM cumulated AS c
+INNER JOIN totals AS t ON c.months = t.months AND c.cohort_index = t.cohort_index

@@ -10,7 +10,8 @@ WITH cells AS (
         CAST(active AS DOUBLE) AS active,
         CAST(orders AS DOUBLE) AS orders,
         spend,
-        profit
+        profit,
+        FIRST_VALUE(profit) OVER (PARTITION BY months, cohort_index ORDER BY age) AS first_profit
     FROM lenses.cohort_cells
     WHERE cohort_size IS NOT NULL
 ),
@@ -23,7 +24,8 @@ aligned AS (
         SUM(active) OVER earlier AS earlier_active,
         SUM(orders) OVER earlier AS earlier_orders,
         CAST(SUM(spend) OVER earlier AS DOUBLE) AS earlier_spend,
-        CAST(SUM(profit) OVER earlier AS DOUBLE) AS earlier_profit
+        CAST(SUM(profit) OVER earlier AS DOUBLE) AS earlier_profit,
+        CAST(SUM(first_profit) OVER earlier AS DOUBLE) AS earlier_first_profit
     FROM cells
     WINDOW earlier AS (
         PARTITION BY months, age ORDER BY cohort_index ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
@@ -36,7 +38,8 @@ aligned AS (
         SUM(active) OVER earlier AS earlier_active,
         SUM(orders) OVER earlier AS earlier_orders,
         CAST(SUM(spend) OVER earlier AS DOUBLE) AS earlier_spend,
-        CAST(SUM(profit) OVER earlier AS DOUBLE) AS earlier_profit
+        CAST(SUM(profit) OVER earlier AS DOUBLE) AS earlier_profit,
+        CAST(SUM(first_profit) OVER earlier AS DOUBLE) AS earlier_first_profit
     FROM cells
     WINDOW earlier AS (
         PARTITION BY months, calendar_index ORDER BY cohort_index ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
@@ -47,7 +50,7 @@ measures AS (
     SELECT position, measure
     FROM (
         VALUES (1, 'pct_active'), (2, 'aof'), (3, 'aov'), (4, 'margin'), (5, 'profit_per_active'),
-        (6, 'profit_per_acquired')
+        (6, 'profit_per_acquired'), (7, 'profit_index')
     ) AS t (position, measure)
 ),
 
@@ -62,7 +65,8 @@ compared AS (
             WHEN 'aov' THEN CAST(a.spend AS DOUBLE) / NULLIF(a.orders, 0)
             WHEN 'margin' THEN CAST(a.profit AS DOUBLE) / NULLIF(CAST(a.spend AS DOUBLE), 0)
             WHEN 'profit_per_active' THEN CAST(a.profit AS DOUBLE) / NULLIF(a.active, 0)
-            ELSE CAST(a.profit AS DOUBLE) / a.size
+            WHEN 'profit_per_acquired' THEN CAST(a.profit AS DOUBLE) / a.size
+            ELSE CASE WHEN a.first_profit > 0 THEN CAST(a.profit AS DOUBLE) / CAST(a.first_profit AS DOUBLE) END
         END AS value,
         CASE m.measure
             WHEN 'pct_active' THEN a.earlier_active / a.earlier_size
@@ -70,7 +74,8 @@ compared AS (
             WHEN 'aov' THEN a.earlier_spend / NULLIF(a.earlier_orders, 0)
             WHEN 'margin' THEN a.earlier_profit / NULLIF(a.earlier_spend, 0)
             WHEN 'profit_per_active' THEN a.earlier_profit / NULLIF(a.earlier_active, 0)
-            ELSE a.earlier_profit / a.earlier_size
+            WHEN 'profit_per_acquired' THEN a.earlier_profit / a.earlier_size
+            ELSE CASE WHEN a.earlier_first_profit > 0 THEN a.earlier_profit / a.earlier_first_profit END
         END AS earlier_value
     FROM aligned AS a
     CROSS JOIN measures AS m

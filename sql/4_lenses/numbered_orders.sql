@@ -11,8 +11,7 @@ WITH dated AS (
         o.order_ts,
         o.order_id,
         CAST(o.order_ts AS DATE) AS order_day,
-        o.spend,
-        o.period
+        o.spend
     FROM marts.orders AS o
     INNER JOIN lenses.members AS m ON o.customer_id = m.customer_id
 )
@@ -25,12 +24,10 @@ SELECT
     spend,
     CASE
         WHEN acquired_month IS NOT NULL
-            THEN ROW_NUMBER() OVER (PARTITION BY customer_no ORDER BY order_ts, order_id, period)
+            THEN ROW_NUMBER() OVER (PARTITION BY customer_no ORDER BY order_ts, order_id)
     END AS order_number,
     CASE
         WHEN acquired_month IS NOT NULL
-            THEN DATE_DIFF(
-                'day', LAG(order_day) OVER (PARTITION BY customer_no ORDER BY order_ts, order_id, period), order_day
-            )
+            THEN DATE_DIFF('day', LAG(order_day) OVER (PARTITION BY customer_no ORDER BY order_ts, order_id), order_day)
     END AS days_since_previous
 FROM dated

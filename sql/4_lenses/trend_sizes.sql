@@ -7,9 +7,9 @@ WITH seen AS (
     GROUP BY months, cohort_index
 )
 
-SELECT h.grain, h.cohort, h.cohort_start, s.last_age, v.bucket, COUNT(*) AS customers
-FROM lenses.customer_values AS v
-INNER JOIN lenses.cohorts AS h ON v.months = h.months AND v.cohort_index = h.cohort_index
-INNER JOIN seen AS s ON v.months = s.months AND v.cohort_index = s.cohort_index
-GROUP BY h.grain, h.cohort, h.cohort_start, s.last_age, v.bucket
-ORDER BY h.grain, h.cohort_start, v.bucket
+SELECT h.grain, h.cohort, h.cohort_start, s.last_age, m.bucket, COUNT(*) AS customers
+FROM lenses.members AS m
+INNER JOIN lenses.cohorts AS h ON m.acquired_month - m.acquired_month % h.months = h.cohort_index
+INNER JOIN seen AS s ON h.months = s.months AND h.cohort_index = s.cohort_index
+GROUP BY h.grain, h.cohort, h.cohort_start, s.last_age, m.bucket
+ORDER BY h.grain, h.cohort_start, m.bucket

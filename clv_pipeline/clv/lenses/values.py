@@ -30,45 +30,37 @@ def describe_values(values: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
     Statistics: customers, mean, min, p5 to p95 by 5, median, max, share_below_mean (0 to 1). Percentiles interpolate
     as PERCENTILE.INC does. A measure that a customer does not have (margin at zero spend) leaves the customer out.
     """
-    parts = [_describe(values, keys, measure) for measure in MEASURES]
-    return pl.concat(parts)
-
-
-def _describe(values: pl.DataFrame, keys: Sequence[str], measure: str) -> pl.DataFrame:
-    # Sorted first: so the mean adds up in an order that does not depend on how the rows came.
-    known = values.select(*keys, MEASURES[measure].cast(pl.Float64).alias("x")).drop_nulls("x").sort([*keys, "x"])
-    groups = known.group_by(keys, maintain_order=True).len("customers")
-    sizes = groups["customers"].cast(pl.Int64).to_numpy()
-    if not len(sizes):
-        return groups.select(keys).with_columns(
-            measure=pl.lit(measure), statistic=pl.lit(""), value=pl.lit(None, pl.Float64)
-        )
-    x = known["x"].to_numpy()
-    starts = np.cumsum(sizes) - sizes
-    mean = np.add.reduceat(x, starts) / sizes
-    below = np.add.reduceat((x < np.repeat(mean, sizes)).astype(np.int64), starts)
-    statistics = {"customers": sizes.astype(np.float64), "mean": mean, "min": x[starts]}
-    statistics |= {f"p{percent}": _interpolate(x, starts, sizes, percent / 100) for percent in PERCENTS}
-    statistics |= {"median": statistics["p50"], "max": x[starts + sizes - 1], "share_below_mean": below / sizes}
-    return pl.concat(
-        [
-            groups.select(
-                *keys, measure=pl.lit(measure), statistic=pl.lit(name), value=pl.Series(found, dtype=pl.Float64)
-            )
-            for name, found in statistics.items()
-        ]
+    measured = values.select(*keys, *(measure.cast(pl.Float64).alias(name) for name, measure in MEASURES.items()))
+    rows = [
+        (*group, name, statistic, value)
+        for group, of_group in measured.partition_by(keys, as_dict=True, include_key=False).items()
+        for name in MEASURES
+        for statistic, value in _describe(of_group[name].drop_nulls().to_numpy()).items()
+    ]
+    names = {key: values.schema[key] for key in keys}
+    return pl.DataFrame(
+        rows, schema=names | {"measure": pl.String, "statistic": pl.String, "value": pl.Float64}, orient="row"
     )
 
 
-def _interpolate(
-    x: NDArray[np.float64], starts: NDArray[np.int64], sizes: NDArray[np.int64], share: float
-) -> NDArray[np.float64]:
-    """PERCENTILE.INC of each run of the sorted `x`: at position share x (n - 1), linear between two values."""
-    position = (sizes - 1) * share
+def _describe(x: NDArray[np.float64]) -> dict[str, float]:
+    if not len(x):
+        return {}
+    # Sorted first, so that the mean adds up in an order that does not depend on how the rows came.
+    x = np.sort(x)
+    mean = float(x.sum()) / len(x)
+    shares = [0.0, *(percent / 100 for percent in PERCENTS), 0.5, 1.0]
+    names = ["min", *(f"p{percent}" for percent in PERCENTS), "median", "max"]
+    position = (len(x) - 1) * np.array(shares)
     below = np.floor(position).astype(np.int64)
-    above = np.minimum(below + 1, sizes - 1)
-    low, high = x[starts + below], x[starts + above]
-    return low + (high - low) * (position - below)
+    low, high = x[below], x[np.minimum(below + 1, len(x) - 1)]
+    percentiles = low + (high - low) * (position - below)
+    return {
+        "customers": float(len(x)),
+        "mean": mean,
+        **dict(zip(names, percentiles.tolist(), strict=True)),
+        "share_below_mean": float(np.searchsorted(x, mean)) / len(x),
+    }
 
 
 def count_bins(values: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:

@@ -10,7 +10,7 @@ from clv_pipeline.clv.lenses.trend import DIRECTIONS, MEASURES
 from clv_pipeline.schemas import COHORT, MONTH, Money, Table, require_key, require_rows
 from clv_pipeline.schemas.lenses import CALENDAR_PERIOD, GRAINS, equal, margin_is_profit, product_is_spend
 
-COMPARED = ("pct_active", "aof", "aov", "margin", "profit_per_active", "profit_per_acquired")
+COMPARED = ("pct_active", "aof", "aov", "margin", "profit_per_active", "profit_per_acquired", "profit_index")
 
 
 class Lens4CohortGrid(Table):
