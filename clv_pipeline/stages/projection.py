@@ -17,7 +17,7 @@ _CUSTOMERS = """
     SELECT c.cohort, r.frequency, r.recency, r."T", r.monetary_value
     FROM rfm.customers AS r INNER JOIN marts.customers AS c ON r.customer_id = c.customer_id"""
 _WINDOWS = """
-    SELECT windows_back, window_complete, acquired, profit, profit - profit_earlier AS profit_newest
+    SELECT window_start, acquired, profit, profit - profit_earlier AS profit_newest
     FROM lenses.lens5_windows ORDER BY windows_back"""
 
 
@@ -50,15 +50,22 @@ def compute_projection(step: Step) -> dict[str, pl.DataFrame]:
 
 def _plan(step: Step, projected: pl.DataFrame) -> pl.DataFrame:
     windows = step.frame(_WINDOWS)
-    last = windows.row(0, named=True)
+    # New customers are taken after the latest window that had any.
+    grown = windows.filter(pl.col("acquired") > 0).head(1).to_dicts()
+    model = grown[0] if grown else windows.row(0, named=True)
     plan = plan_growth(
-        last_profit=float(last["profit"]),
+        last_profit=float(windows["profit"][0]),
         expected_profit=projected.filter(cohort="all", windows_ahead=1)["expected_profit"].item(),
-        profit_of_new=float(last["profit_newest"]),
-        acquired=last["acquired"],
-        most_acquired=int(windows["acquired"].max() or 0),  # pyright: ignore[reportArgumentType]
+        profit_of_new=float(model["profit_newest"]),
+        acquired=model["acquired"],
+        most_acquired=max(windows["acquired"]),
     )
-    return plan.select(pl.lit(step.period).alias("as_of"), pl.all())
+    return plan.select(
+        pl.lit(step.period).alias("as_of"),
+        "growth",
+        pl.lit(model["window_start"]).alias("acquired_window"),
+        pl.exclude("growth"),
+    )
 
 
 PROJECTION = StepSpec(

@@ -89,8 +89,8 @@ def plan_growth(
     """One row per target growth of profit: the new customers that the next window needs to reach it.
 
     `last_profit` is that of the last window, `expected_profit` what existing customers will bring in the next;
-    `profit_of_new` is what the `acquired` customers of the last window brought in it, and the new ones are taken to
-    do the same. A target that needs more than `most_acquired`, the most ever acquired in a window, says so.
+    `profit_of_new` is what the `acquired` customers of some window brought in it, and the new ones are taken to do the
+    same. A target that needs more than `most_acquired`, the most ever acquired in a window, says so.
     """
     each = profit_of_new / acquired if acquired and profit_of_new > 0 else None
     rows: list[dict[str, object]] = []

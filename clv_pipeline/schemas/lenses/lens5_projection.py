@@ -41,12 +41,13 @@ class Lens5GrowthPlan(Table):
 
     as_of: str = pa.Field(str_matches=MONTH)
     growth: float = pa.Field(ge=0)
+    acquired_window: str = pa.Field(str_matches=MONTH)
     last_profit: float
     target_profit: float
     expected_profit: float = pa.Field(ge=0, description="profit expected of existing customers in the next window")
     profit_per_new_customer: float = pa.Field(gt=0, nullable=True)
     new_customers_needed: int = pa.Field(ge=0, nullable=True)
-    acquired: int = pa.Field(ge=0, description="customers acquired in the last window")
+    acquired: int = pa.Field(ge=0, description="customers acquired in that window")
     most_acquired: int = pa.Field(ge=0)
     verdict: str = pa.Field(isin=VERDICTS)
 
