@@ -7,13 +7,14 @@ from clv_pipeline.stages.drift import DRIFT
 from clv_pipeline.stages.lenses import LENSES
 from clv_pipeline.stages.marts import CUSTOMER_PERIODS, ORDERS, PERIODS
 from clv_pipeline.stages.models import MODELS
+from clv_pipeline.stages.projection import PROJECTION
 from clv_pipeline.stages.rfm import RFM
 from clv_pipeline.stages.scores import SCORES
 from clv_pipeline.stages.transactions import TRANSACTIONS
 from clv_pipeline.steps import StepSpec
 
 MONTH_STEPS: tuple[StepSpec, ...] = (TRANSACTIONS, ORDERS, CUSTOMER_PERIODS, PERIODS)
-AS_OF_STEPS: tuple[StepSpec, ...] = (RFM, LENSES, MODELS, SCORES, DRIFT)
+AS_OF_STEPS: tuple[StepSpec, ...] = (RFM, LENSES, MODELS, SCORES, PROJECTION, DRIFT)
 STAGES = ("transactions", "marts", "rfm", "lenses", "models", "scores", "drift")
 
 _OWNERS = {"transactions": "team:data-engineering", "marts": "team:data-engineering"}

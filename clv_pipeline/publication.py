@@ -16,11 +16,13 @@ from clv_pipeline.pipeline import AS_OF_STEPS, MONTH_STEPS
 from clv_pipeline.settings import Settings
 from clv_pipeline.sql import quote_literal
 from clv_pipeline.stages.lenses import LENSES
+from clv_pipeline.stages.projection import PROJECTION
 from clv_pipeline.state import State
 
 _MADE_FROM = ".report"
 _AS_OF_TABLES = (
     *LENSES.names,
+    *PROJECTION.names,
     "models.parameters",
     "models.evaluation",
     "models.repeat_purchases",

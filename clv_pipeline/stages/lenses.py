@@ -4,9 +4,6 @@ Belongs here: which SQL or function makes which lens table. Does not belong here
 `clv/lenses`).
 """
 
-import polars as pl
-
-from clv_pipeline.clv.lenses.windows import WINDOW_TABLES, take_windows
 from clv_pipeline.pictures import (
     draw_bridge,
     draw_calendar_profit,
@@ -22,9 +19,16 @@ from clv_pipeline.pictures import (
     draw_up_down,
     draw_value_deciles,
 )
-from clv_pipeline.schemas.lenses import lens1, lens1_rfm, lens2, lens2_moves, lens3, lens5
-from clv_pipeline.settings import Settings
-from clv_pipeline.sql import Literal
+from clv_pipeline.schemas.lenses import lens1, lens1_rfm, lens2, lens2_moves, lens3, lens3_value, lens4, lens5
+from clv_pipeline.stages.cohorts import BASES, COHORT_INPUTS, COHORT_TABLES, compute_cohorts, prepare_cohorts
+from clv_pipeline.stages.windows import (
+    RELATIONS,
+    WINDOW_INPUTS,
+    WINDOW_TABLES,
+    choose_parameters,
+    compute_windows,
+    prepare_windows,
+)
 from clv_pipeline.steps import Content, Reach, Read, Step, StepSpec, Table
 
 _LENS1 = (
@@ -148,6 +152,84 @@ _LENS3 = (
         "Lenses 3 and 4: each cohort by age: share active, AOF, AOV, profit, and value per acquired customer.",
         picture=draw_cohort_activity,
     ),
+    Table(
+        "lenses.lens3_second_purchase",
+        lens3.Lens3SecondPurchase,
+        "Lenses 3 and 4: what share of each cohort had placed a second order by each age, in periods and in days.",
+        rules={"never_falls": "4_lenses/check_lens3_second_purchase"},
+    ),
+    Table(
+        "lenses.lens3_weekly_sales",
+        lens3.Lens3WeeklySales,
+        "Lens 3: first and repeat orders of each cohort in each calendar week.",
+        rules={"sums_to_orders": "4_lenses/check_lens3_weekly_sales"},
+    ),
+    Table(
+        "lenses.lens3_interpurchase",
+        lens3.Lens3Interpurchase,
+        "Lens 3: weeks from the nth order of a customer to the next: mean and median, by cohort and for all.",
+    ),
+    Table(
+        "lenses.lens3_interpurchase_bands",
+        lens3.Lens3InterpurchaseBands,
+        "Lens 3: how many customers waited how many weeks from their nth order to the next.",
+    ),
+    Table(
+        "lenses.lens3_repeat_buying",
+        lens3.Lens3RepeatBuying,
+        "Lenses 3 and 5: repeat-buying rates: of those active in a period, the share active in the next; with all.",
+    ),
+    Table(
+        "lenses.lens3_activity_patterns",
+        lens3.Lens3ActivityPatterns,
+        "Lens 3: in which years since acquisition a cohort's customers were active (YNY), and who never came back.",
+        rules={"sums_to_cohort": "4_lenses/check_lens3_activity_patterns"},
+    ),
+    Table(
+        "lenses.lens3_value_statistics",
+        lens3_value.Lens3ValueStatistics,
+        "Lens 3: how profit, spend, orders, spend per order and margin to date differ within each cohort.",
+    ),
+    Table(
+        "lenses.lens3_value_histogram",
+        lens3_value.Lens3ValueHistogram,
+        "Lens 3: customers of each cohort by profit, spend and orders to date, in bins that all cohorts share.",
+    ),
+    Table(
+        "lenses.lens3_value_deciles",
+        lens3_value.Lens3ValueDeciles,
+        "Lens 3: ten groups of a cohort that brought equal profit to date, the best customers first.",
+        rules={"sums_to_cohort": "4_lenses/check_lens3_value_deciles"},
+    ),
+    Table(
+        "lenses.lens3_value_decile_activity",
+        lens3_value.Lens3ValueDecileActivity,
+        "Lens 3: what share of each value decile of a cohort was active in each year since acquisition.",
+    ),
+    Table(
+        "lenses.lens3_rfm",
+        lens3_value.Lens3Rfm,
+        "Lens 3: customers of each cohort by last active period, number of orders and profit per order.",
+        rules={"sums_to_cohort": "4_lenses/check_lens3_rfm"},
+    ),
+)
+_LENS4 = (
+    Table(
+        "lenses.lens4_cohort_grid",
+        lens4.Lens4CohortGrid,
+        "Lens 4: every measure of each cohort by age and calendar period, for quarters, years and the chosen cohorts.",
+        rules={"sums_to_customers": "4_lenses/check_lens4_cohort_grid"},
+    ),
+    Table(
+        "lenses.lens4_comparison",
+        lens4.Lens4Comparison,
+        "Lens 4: each cohort against all earlier ones, at the same age and in the same calendar period.",
+    ),
+    Table(
+        "lenses.lens4_trend",
+        lens4.Lens4Trend,
+        "Lens 4: whether the newer half of the cohorts differs from the older at equal age, with bootstrap intervals.",
+    ),
 )
 _LENS5 = (
     Table(
@@ -157,62 +239,55 @@ _LENS5 = (
         rules={"sums_to_customers": "4_lenses/check_lens5"},
         picture=draw_calendar_profit,
     ),
+    Table(
+        "lenses.lens5_cohort_shares",
+        lens5.Lens5CohortShares,
+        "Lens 5: the C3 table for quarters, years and the chosen cohorts, with shares, AOF, AOV, margin and profit.",
+    ),
+    Table(
+        "lenses.lens5_periods",
+        lens5.Lens5Periods,
+        "Lens 5: the whole base by calendar period: acquisitions, newest cohort, carry-over and repeat buying.",
+        rules={"sums_cohorts": "4_lenses/check_lens5_periods"},
+    ),
+    Table(
+        "lenses.lens5_windows",
+        lens5.Lens5Windows,
+        "Lens 5: the whole base by window of lenses 1 and 2, back to the data start.",
+        rules={"equals_lenses_1_and_2": "4_lenses/check_lens5_windows"},
+    ),
 )
-_TABLES = (*_LENS1, *_LENS2, *_LENS3, *_LENS5)
-
-
-# Per customer and window, or sums of them: made once, read by the tables of lenses 1 and 2.
-WINDOW_RELATIONS = (
-    "windows",
-    "window_customers",
-    "window_headlines",
-    "ranked_customers",
-    "deciles",
-    "decile_cutoffs",
-    "decile_moves",
-)
-_WINDOW_FRAMES = ("active_customers", "recency_frequency")
-_IN_PYTHON = frozenset(f"lenses.{name}" for name in WINDOW_TABLES)
-_IN_SQL = tuple(table.name for table in _TABLES if table.name not in _IN_PYTHON)
+_TABLES = (*_LENS1, *_LENS2, *_LENS3, *_LENS4, *_LENS5)
+_IN_PYTHON = frozenset((*WINDOW_TABLES, *COHORT_TABLES))
+_SELECTS = {table.name: f"4_{table.name.replace('.', '/')}" for table in _TABLES if table.name not in _IN_PYTHON}
 
 
 def compute_lenses(step: Step) -> dict[str, Content]:
     """Fixes acquisition dates, cohorts and windows once, then takes every lens over them."""
     step.materialize("marts.customers", step.select("2_marts/customers"))
+    prepare_windows(step, step.settings)
+    prepare_cohorts(step)
     chosen = choose_parameters(step.settings)
-    for name in WINDOW_RELATIONS:
-        step.materialize(f"lenses.{name}", step.select(f"4_lenses/{name}", **chosen))
-    frames = take_windows(
-        {number: step.frame(step.select("4_lenses/active_customers", window_number=number)) for number in (1, 2)},
-        step.frame("SELECT * FROM lenses.window_headlines"),
-        step.frame(step.select("4_lenses/recency_frequency")),
-    )
-    dated = {
-        f"lenses.{name}": frame.select(pl.lit(step.period).alias("as_of"), pl.all()) for name, frame in frames.items()
-    }
-    return {name: step.select(f"4_{name.replace('.', '/')}", **chosen) for name in _IN_SQL} | dated
-
-
-def choose_parameters(settings: Settings) -> dict[str, Literal]:
-    """The parameters of the lens queries besides those of every step."""
-    return {
-        "cutoff_cents": int(settings.value.cutoff_step * 100),
-        "has_costs": bool({"unit_cost", "line_cost"} & settings.source.columns.keys()),
-    }
+    selected = {name: step.select(query, **chosen) for name, query in _SELECTS.items()}
+    return {**selected, **compute_windows(step, step.period), **compute_cohorts(step, step.period)}
 
 
 LENSES = StepSpec(
     name="lenses",
     stage="lenses",
     tables=_TABLES,
-    reads=(Read("marts.customer_periods", Reach.HISTORY), Read("landing.customers", Reach.WHOLE)),
+    reads=(
+        Read("marts.customer_periods", Reach.HISTORY),
+        Read("marts.orders", Reach.HISTORY),
+        Read("landing.customers", Reach.WHOLE),
+    ),
     compute=compute_lenses,
     sql=(
         "2_marts/customers",
-        *(f"4_lenses/{name}" for name in (*WINDOW_RELATIONS, *_WINDOW_FRAMES)),
-        *(f"4_{name.replace('.', '/')}" for name in _IN_SQL),
+        *(f"4_lenses/{name}" for name in (*RELATIONS, *WINDOW_INPUTS, *BASES, *COHORT_INPUTS)),
+        *_SELECTS.values(),
     ),
     knobs=("periods.window", "periods.cohort", "periods.start", "value.cutoff_step", "source.columns"),
-    code=("clv/lenses",),
+    code=("clv/lenses", "stages/cohorts", "stages/windows"),
     kinds=frozenset({"duckdb", "python", "parquet"}),
 )

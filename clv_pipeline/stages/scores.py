@@ -23,7 +23,7 @@ def compute_scores(step: Step) -> pl.DataFrame:
         return Scores.empty()
     parameters = step.frame("SELECT model, parameter, estimate FROM models.parameters")
     version = step.frame("SELECT min(version) AS version FROM models.parameters").item()
-    margin = _earned_margin(step) or float(value.margin)
+    margin = earned_margin(step) or float(value.margin)
     scores = score_customers(
         customers,
         parameters,
@@ -37,7 +37,8 @@ def compute_scores(step: Step) -> pl.DataFrame:
     return identified.select("as_of", *scores.columns, "model_version").sort("customer_id")
 
 
-def _earned_margin(step: Step) -> float | None:
+def earned_margin(step: Step) -> float | None:
+    """Profit / spend of all customers so far; None where that is no margin to count on."""
     profit, spend = step.con.execute("SELECT sum(profit), sum(spend) FROM rfm.customers").fetchall()[0]
     if not spend or spend <= 0 or profit <= 0:
         return None

@@ -16,9 +16,13 @@ from hypothesis import strategies as st
 from clv_pipeline.contracts import audit_query, audit_schema
 from clv_pipeline.settings import REQUIRED_COLUMNS, Settings, Source, Value
 from clv_pipeline.sql import Literal, bind, load_sql
-from clv_pipeline.stages.lenses import LENSES, WINDOW_RELATIONS, choose_parameters, compute_lenses
+from clv_pipeline.stages.cohorts import prepare_cohorts
+from clv_pipeline.stages.lenses import LENSES, compute_lenses
+from clv_pipeline.stages.windows import choose_parameters, prepare_windows
 from clv_pipeline.steps import Step
 from clv_pipeline_tests.scenario import MARGIN, PERIODS, Line, frame_of, make_line
+
+Order = tuple[str, str, str, str]
 
 _SOURCE = Source(columns={name: name for name in (*REQUIRED_COLUMNS, "line_total", "line_cost")})
 _NO_CUSTOMER_FILE = pl.DataFrame(schema={"customer_id": pl.String(), "acquisition_ts": pl.Datetime("us")})
@@ -55,15 +59,11 @@ class Marts:
             "cohort_months": cohort_months,
             "data_start": PERIODS[0],
         }
-        self.con.execute(
-            "CREATE OR REPLACE VIEW marts.customer_periods AS "
-            f"SELECT * FROM built.customer_periods WHERE period <= '{as_of}'"
-        )
-        customers = bind(load_sql("2_marts/customers"), **parameters)
-        self.con.execute(f"CREATE OR REPLACE TABLE marts.customers AS {customers}")
+        for table in ("customer_periods", "orders"):
+            query = f"SELECT * FROM built.{table} WHERE period <= '{as_of}'"
+            self.con.execute(f"CREATE OR REPLACE VIEW marts.{table} AS {query}")
         now = AsOf(self.con, parameters, Settings(value=Value(cutoff_step=Decimal(cutoff_step)), source=_SOURCE))
-        for relation in WINDOW_RELATIONS:
-            self.con.execute(f"CREATE OR REPLACE TABLE lenses.{relation} AS {now.bind(f'4_lenses/{relation}')}")
+        now.prepare()
         return now
 
 
@@ -77,11 +77,25 @@ class AsOf:
 
     def run(self, name: str) -> pl.DataFrame:
         """The rows of `sql/<name>.sql`."""
-        return self.con.sql(self.bind(name)).pl()
+        return self.frame(self.select(name))
 
-    def bind(self, name: str) -> str:
-        """The query `sql/<name>.sql` as of this month."""
-        return bind(load_sql(name), **self.parameters, **choose_parameters(self.settings))
+    def prepare(self) -> None:
+        """Keeps what the tables of all lenses share."""
+        self.materialize("marts.customers", self.select("2_marts/customers"))
+        prepare_windows(self, self.settings)
+        prepare_cohorts(self)
+
+    def select(self, name: str, **more: Literal) -> str:
+        """The SELECT `sql/<name>.sql` with its parameters bound."""
+        return bind(load_sql(name), **self.parameters, **(choose_parameters(self.settings) | more))
+
+    def frame(self, query: str) -> pl.DataFrame:
+        """The result of a SELECT."""
+        return self.con.sql(query).pl()
+
+    def materialize(self, table: str, query: str) -> None:
+        """Keeps the result of a SELECT as a table."""
+        self.con.execute(f"CREATE OR REPLACE TABLE {table} AS {query}")
 
     def take_lenses(self) -> dict[str, pl.DataFrame]:
         """Every table of the lenses as the runner makes it; each fits its schema and breaks none of its rules."""
@@ -95,7 +109,7 @@ class AsOf:
         frames = {name: self.con.sql(f"FROM staged_{name.replace('.', '_')}").pl() for name in LENSES.names}
         for table in LENSES.tables:
             audits = [audit_schema(frames[table.name], table.schema)]
-            audits += [audit_query(self.con, check, self.bind(query)) for check, query in table.rules.items()]
+            audits += [audit_query(self.con, check, self.select(query)) for check, query in table.rules.items()]
             failed = [(table.name, audit) for audit in audits if not audit.passed]
             assert failed == [], failed
         return {name.removeprefix("lenses."): frame for name, frame in frames.items()}
@@ -126,6 +140,39 @@ def build_marts(lines: pl.DataFrame, customer_file: pl.DataFrame = _NO_CUSTOMER_
         con.execute(f"CREATE TABLE built.{table} AS {bind(load_sql(f'2_marts/{table}'), margin=MARGIN)}")
         con.execute(f"CREATE OR REPLACE VIEW marts.{table} AS FROM built.{table}")
     return Marts(con)
+
+
+def build_orders(orders: list[Order], as_of: str, as_of_end: date, *, data_start: str, cohort_months: int = 3) -> AsOf:
+    """One as-of month over the orders up to it, each (customer, day, spend, profit); the lens window is a year."""
+    con = duckdb.connect()
+    for schema in ("landing", "marts", "lenses"):
+        con.execute(f"CREATE SCHEMA {schema}")
+    con.register("given_customers", _NO_CUSTOMER_FILE)
+    con.execute("CREATE TABLE landing.customers AS SELECT * FROM given_customers")
+    con.execute(
+        "CREATE TABLE marts.orders (order_id VARCHAR, period VARCHAR, customer_id VARCHAR, order_ts TIMESTAMP,"
+        " spend DECIMAL(18, 2), profit DECIMAL(18, 2))"
+    )
+    rows = [(f"o{number}", day[:7], who, day, *money) for number, (who, day, *money) in enumerate(orders)]
+    con.executemany("INSERT INTO marts.orders VALUES (?, ?, ?, ?, ?, ?)", [row for row in rows if row[1] <= as_of])
+    con.execute(
+        "CREATE TABLE marts.customer_periods AS SELECT period, customer_id, count(*) AS orders,"
+        " CAST(sum(spend) AS DECIMAL(18, 2)) AS spend, CAST(sum(profit) AS DECIMAL(18, 2)) AS profit,"
+        " min(order_ts) AS first_order, max(order_ts) AS last_order FROM marts.orders GROUP BY ALL"
+    )
+    now = AsOf(
+        con,
+        {
+            "as_of": as_of,
+            "as_of_end": as_of_end,
+            "window_months": 12,
+            "cohort_months": cohort_months,
+            "data_start": data_start,
+        },
+        Settings(source=_SOURCE),
+    )
+    now.prepare()
+    return now
 
 
 @st.composite

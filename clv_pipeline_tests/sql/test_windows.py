@@ -112,4 +112,4 @@ def test_a_rule_sees_one_wrong_row(marts: Marts, table: Table, check: str) -> No
     now.con.execute(
         f"UPDATE {staged} SET {column} = {column} + 1 WHERE rowid = (SELECT max(rowid) FROM {staged} WHERE {condition})"
     )
-    assert not audit_query(now.con, check, now.bind(table.rules[check])).passed
+    assert not audit_query(now.con, check, now.select(table.rules[check])).passed

@@ -31,7 +31,9 @@ _AGED = ["frequency", "T"]
 
 
 @dataclass(frozen=True)
-class _Models:
+class Models:
+    """One purchase model and one spend model, each with its parameters by name."""
+
     purchase_model: str
     purchases: dict[str, float]
     spend_model: str
@@ -64,7 +66,7 @@ def score_customers(
     Raises ModelError when a model or parameter is missing or a setting is out of range.
     """
     _check_settings(horizon_months, annual_discount_rate, margin)
-    models = _read_models(parameters)
+    models = read_models(parameters)
     seen = _score_seen(customers, models, horizon_months, annual_discount_rate)
     rows = customers.select("customer_id", *_SEEN, pl.col("monetary_value").cast(pl.Float64)).join(
         seen, on=_SEEN, how="left", maintain_order="left"
@@ -93,13 +95,14 @@ def _check_settings(horizon_months: int, annual_discount_rate: float, margin: fl
         raise ModelError(f"value.margin = {margin}: must be a share of spend such as 0.30")
 
 
-def _read_models(parameters: pl.DataFrame) -> _Models:
+def read_models(parameters: pl.DataFrame) -> Models:
+    """The models of rows of model, parameter and estimate; ModelError when there is not exactly one of each kind."""
     values: dict[str, dict[str, float]] = {}
     for model, parameter, estimate in parameters.select("model", "parameter", "estimate").iter_rows():
         values.setdefault(model, {})[parameter] = float(estimate)
     purchase_model = _pick_model(values, PURCHASE_MODELS, "purchase")
     spend_model = _pick_model(values, SPEND_MODELS, "spend")
-    return _Models(purchase_model, values[purchase_model], spend_model, values[spend_model])
+    return Models(purchase_model, values[purchase_model], spend_model, values[spend_model])
 
 
 def _pick_model(values: dict[str, dict[str, float]], known: tuple[str, ...], kind: str) -> str:
@@ -111,7 +114,7 @@ def _pick_model(values: dict[str, dict[str, float]], known: tuple[str, ...], kin
 
 
 def _score_seen(
-    customers: pl.DataFrame, models: _Models, horizon_months: int, annual_discount_rate: float
+    customers: pl.DataFrame, models: Models, horizon_months: int, annual_discount_rate: float
 ) -> pl.DataFrame:
     """One row per distinct (frequency, recency, T): what does not depend on the customer's spend."""
     # Sorted, because the last bits of a vectorised result depend on the place in the vector.
@@ -140,7 +143,7 @@ def _score_seen(
 
 
 def _expect_by_age(
-    aged: pl.DataFrame, models: _Models, horizon_months: int, annual_discount_rate: float
+    aged: pl.DataFrame, models: Models, horizon_months: int, annual_discount_rate: float
 ) -> pl.DataFrame:
     """Expected purchases within the horizon if alive, and their mean discount factor, per distinct (frequency, T)."""
     frequency, T = (aged[name].cast(pl.Float64).to_numpy() for name in _AGED)
@@ -155,7 +158,7 @@ def _expect_by_age(
     return aged.with_columns(pl.Series("purchases", total), pl.Series("discount", discount))
 
 
-def _spend_unit(models: _Models, frequency: Vector, monetary_value: Vector, spend: Vector) -> Vector:
+def _spend_unit(models: Models, frequency: Vector, monetary_value: Vector, spend: Vector) -> Vector:
     """The customer's amount of one unit of `bound_spend`."""
     if models.spend_model == "mean_spend":
         return spend

@@ -7,6 +7,7 @@ A ratio is null where its denominator is zero, so a product of ratios is compare
 import polars as pl
 
 CALENDAR_PERIOD = r"^\d{4}(-(0[1-9]|1[0-2])|Q[1-4])?$"
+GRAINS = ("month", "quarter", "year")
 
 
 def equal(left: pl.Expr, right: pl.Expr) -> pl.Expr:

@@ -1,0 +1,116 @@
+"""Contracts of lens 3: value to date of the customers of a cohort.
+
+Belongs here: what one row must satisfy. Does not belong here: totals over rows (SQL rules of the stage).
+"""
+
+import pandera.polars as pa
+import polars as pl
+
+from clv_pipeline.clv.lenses.values import BINS, HISTOGRAMS, MANY_ORDERS, MEASURES, PERCENTS
+from clv_pipeline.schemas import COHORT, MONTH, Money, Table, require_key, require_rows
+from clv_pipeline.schemas.lenses import CALENDAR_PERIOD, GRAINS, margin_is_profit, product_is_spend
+
+STATISTICS = (
+    "customers",
+    "mean",
+    "min",
+    *(f"p{percent}" for percent in PERCENTS),
+    "median",
+    "max",
+    "share_below_mean",
+)
+
+
+class Lens3ValueStatistics(Table):
+    """One row per as_of, grain, cohort, measure to date and statistic of it over the cohort's customers."""
+
+    as_of: str = pa.Field(str_matches=MONTH)
+    grain: str = pa.Field(isin=GRAINS)
+    cohort: str = pa.Field(str_matches=COHORT)
+    measure: str = pa.Field(isin=tuple(MEASURES))
+    statistic: str = pa.Field(isin=STATISTICS)
+    value: float
+
+    has_key = require_key("as_of", "grain", "cohort", "measure", "statistic")
+
+
+class Lens3ValueHistogram(Table):
+    """One row per as_of, grain, cohort, measure to date and bin (lower, upper]; bin 0 is below zero."""
+
+    as_of: str = pa.Field(str_matches=MONTH)
+    grain: str = pa.Field(isin=GRAINS)
+    cohort: str = pa.Field(str_matches=COHORT)
+    measure: str = pa.Field(isin=HISTOGRAMS)
+    bin: int = pa.Field(in_range=(0, BINS + 1))
+    lower: float = pa.Field(nullable=True, description="lower end of the bin, not part of it but for zero")
+    upper: float = pa.Field(nullable=True, description="upper end of the bin")
+    customers: int = pa.Field(ge=0)
+    share_customers: float = pa.Field(in_range=(0, 1))
+
+    has_key = require_key("as_of", "grain", "cohort", "measure", "bin")
+
+
+class Lens3ValueDeciles(Table):
+    """One row per as_of, grain, cohort and tenth of the cohort's profit to date, 1 the best; no row where empty."""
+
+    as_of: str = pa.Field(str_matches=MONTH)
+    grain: str = pa.Field(isin=GRAINS)
+    cohort: str = pa.Field(str_matches=COHORT)
+    decile: int = pa.Field(in_range=(1, 10), description="tenth of the value, 1 the best customers")
+    customers: int = pa.Field(ge=1, description="customers of the decile")
+    orders: int = pa.Field(ge=1)
+    spend: Money
+    profit: Money
+    highest_profit: Money
+    lowest_profit: Money
+    share_customers: float = pa.Field(gt=0, le=1)
+    share_orders: float = pa.Field(gt=0, le=1)
+    share_spend: float = pa.Field(nullable=True)
+    share_profit: float = pa.Field(nullable=True)
+    profit_per_customer: float
+    aof: float = pa.Field(ge=1, description="orders per customer to date")
+    aov: float
+    margin: float = pa.Field(nullable=True)
+
+    has_key = require_key("as_of", "grain", "cohort", "decile")
+    product_is_spend = require_rows("customers x aof x aov is not spend", product_is_spend("", pl.col("customers")))
+    margin_is_profit = require_rows("spend x margin is not profit", margin_is_profit())
+    thresholds_in_order = require_rows(
+        "highest_profit is below lowest_profit", pl.col("highest_profit") >= pl.col("lowest_profit")
+    )
+
+
+class Lens3ValueDecileActivity(Table):
+    """One row per as_of, grain, cohort, value decile and year since acquisition, 1 the year of acquisition."""
+
+    as_of: str = pa.Field(str_matches=MONTH)
+    grain: str = pa.Field(isin=GRAINS)
+    cohort: str = pa.Field(str_matches=COHORT)
+    decile: int = pa.Field(in_range=(1, 10), description="tenth of the value, 1 the best customers")
+    year: int = pa.Field(ge=1, description="year since acquisition, from 1")
+    complete: bool = pa.Field(description="whether the year has ended")
+    customers: int = pa.Field(ge=1, description="customers of the decile")
+    active: int = pa.Field(ge=0)
+    pct_active: float = pa.Field(in_range=(0, 1), description="active per customer of the decile")
+
+    has_key = require_key("as_of", "grain", "cohort", "decile", "year")
+
+
+class Lens3Rfm(Table):
+    """One row per as_of, grain, cohort, last active period, number of orders and band of profit per order."""
+
+    as_of: str = pa.Field(str_matches=MONTH)
+    grain: str = pa.Field(isin=GRAINS)
+    cohort: str = pa.Field(str_matches=COHORT)
+    last_active: str = pa.Field(str_matches=CALENDAR_PERIOD)
+    frequency: int = pa.Field(in_range=(1, MANY_ORDERS), description="orders to date, 6 for six or more")
+    profit_band: int = pa.Field(ge=0)
+    profit_per_order_over: float = pa.Field(nullable=True)
+    profit_per_order_to: float = pa.Field(nullable=True)
+    customers: int = pa.Field(ge=1)
+    share_customers: float = pa.Field(gt=0, le=1)
+    orders: int = pa.Field(ge=1)
+    spend: Money
+    profit: Money
+
+    has_key = require_key("as_of", "grain", "cohort", "last_active", "frequency", "profit_band")
