@@ -1,42 +1,51 @@
-"""Lens 5: the whole base by cohort and calendar period (the C3 picture), and what carries over from one to the next."""
+"""Lens 5: the whole base by cohort and calendar period (the C3 picture), and what carries over from one to the next.
+
+Each `build_...` makes one section of the page, or nothing where its table is not there.
+"""
 
 import polars as pl
 
 from clv_pipeline.report import numbers as n
-from clv_pipeline.report.blocks import Figure, FigureGrid, Note, Section, empty_section
+from clv_pipeline.report.blocks import Figure, FigureGrid, Note, Picker, Section, empty_section
 from clv_pipeline.report.charts.cohorts import draw_stack
 from clv_pipeline.report.facts import ReportData
 from clv_pipeline.report.tables import Table, amounts, build_table, counts, label, shares
 
-_ID, _TITLE, _QUESTION = "lens5", "Lens 5: the whole base", "How healthy is the whole customer base?"
 MAX_PERIODS = 24
 MAX_COHORTS = 12
 
 
-def build_section(data: ReportData) -> Section:
-    """Active customers and profit stacked by cohort, and a table by calendar period."""
+def build_stacks(data: ReportData) -> Section:
+    """Active customers and profit stacked by cohort, with the grid behind them."""
+    id, title = "c3", "The base by cohort (C3)"
     grid = data.table("lenses.lens5_cohort_calendar")
     if grid.is_empty():
-        return empty_section(_ID, _TITLE, _QUESTION, "There is no cohort yet.")
-    cohorts = order_cohorts(grid)
+        return empty_section(id, title, "There is no cohort yet.")
     periods = sum_periods(grid)
-    shown = fold_cohorts(
-        grid.filter(pl.col("calendar_period").is_in(periods["calendar_period"].tail(MAX_PERIODS).implode())), cohorts
-    )
-    names = order_cohorts(shown)
-    note = "" if grid["complete"].all() else f"Pale: a {data.facts.cohort} that had not ended by the as-of date."
-    tables = [_build_periods(data, periods), _build_grid(data, grid)]
-    money = data.facts.currency
     if periods.height < 2:
         sentence = f"{periods['calendar_period'][0]} is the only period so far: nothing to compare yet."
-        return Section(_ID, _TITLE, _QUESTION, [Note([sentence]), *tables])
+        return Section(id, title, [Note([sentence]), _build_grid(data, grid)])
+    latest = periods["calendar_period"].tail(MAX_PERIODS).implode()
+    shown = fold_cohorts(grid.filter(pl.col("calendar_period").is_in(latest)), order_cohorts(grid))
+    names, money = order_cohorts(shown), data.facts.currency
+    note = "" if grid["complete"].all() else f"Pale: a {data.facts.cohort} that had not ended by the as-of date."
     active = draw_stack(shown, "active", "Active customers", None, names)
     profit = draw_stack(shown, "profit", "Profit", money, names)
     figures = [
         Figure("chart-c3-active", "Active customers by cohort", describe_newest(periods), active, note),
         Figure("chart-c3-profit", "Profit by cohort", describe_carry_over(periods, money), profit, note),
     ]
-    return Section(_ID, _TITLE, _QUESTION, [FigureGrid(figures), *tables])
+    return Section(id, title, [Picker(names), FigureGrid(figures), _build_grid(data, grid)])
+
+
+def build_periods(data: ReportData) -> Section | None:
+    """Totals by calendar period, what the newest cohort gave, and carry-over."""
+    grid = data.table("lenses.lens5_cohort_calendar")
+    if grid.is_empty():
+        return None
+    return Section(
+        "carry-over", "Period by period: new customers and carry-over", [_build_periods(data, sum_periods(grid))]
+    )
 
 
 def order_cohorts(grid: pl.DataFrame) -> list[str]:
