@@ -83,7 +83,7 @@ def draw_lines(
     keys = ["cohort", "age", "calendar_period"]
     color = cohort_color(cohorts, "Cohort")
     base = alt.Chart(to_data(frame, [*keys, measure, "value_text", "state", "shown"])).encode(
-        x=alt.X(f"{by}:O", axis=alt.Axis(title=by_title)),
+        x=alt.X(f"{by}:O", axis=alt.Axis(title=by_title, labelPadding=10)),
         y=alt.Y(f"{measure}:Q", axis=_axis(title, unit)),
         detail="cohort:N",
         color=alt.condition("datum.cohort == cohort", alt.value(ORANGE), color),

@@ -128,7 +128,7 @@ def _pair_windows(data: ReportData) -> list[Pair]:
         "margin": ("Margin", lambda value: n.as_shares([value])[0]),
         "profit_per_customer": ("Profit per customer", money),
     }
-    part = f"The {data.facts.window} to date"
+    part = f"The latest {data.facts.window}"
     return [
         Pair(part, name, old[key], new[key], write, is_ratio=key in _RATIOS) for key, (name, write) in measures.items()
     ]
@@ -151,7 +151,7 @@ def _explain(data: ReportData) -> str:
     if facts.window == "month":
         note = "The month counts all orders; the figures of the customers leave out orders without a customer."
     else:
-        note = f"The {facts.window} to date ends with each of the two months, so that the two overlap."
+        note = f"The latest {facts.window} is the one that ends with the month, so that the two overlap."
     if facts.is_open:
         note += f" {n.month(facts.as_of)} is still open and will grow."
     if facts.previous_as_of and facts.previous_as_of != shift_month(facts.as_of, -1):

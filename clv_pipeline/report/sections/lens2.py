@@ -25,7 +25,7 @@ STEPS = {
 
 def build_groups(data: ReportData) -> Section:
     """Groups of customers by when they bought; a caution where the windows cannot be compared."""
-    id, title = "who-bought-when", "Who bought when"
+    id, title = "who-bought-when", "Customers of the two windows"
     groups = _name_groups(data.table("lenses.lens2_groups"))
     if groups.is_empty() or not groups["customers"].sum():
         return empty_section(id, title, "No customer was active in either window.")

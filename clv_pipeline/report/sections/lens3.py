@@ -15,6 +15,8 @@ _ID, _TITLE = "cohort-activity", "Who is still buying"
 MAX_HEAT_COHORTS = 24
 MAX_HEAT_AGES = 36
 MAX_LINES = 6
+# Measures that are 100% at age 0, which would flatten all that follows.
+FROM_AGE_1 = ("pct_active", "profit_index")
 
 
 def build_activity(data: ReportData) -> Section:
@@ -58,18 +60,22 @@ def list_cohorts(sized: pl.DataFrame) -> list[str]:
     return sized["cohort"].unique(maintain_order=True).to_list()[-MAX_HEAT_COHORTS:]
 
 
-def choose_rows(sized: pl.DataFrame) -> pl.DataFrame:
-    """Rows of the cohorts that can be chosen; `shown` marks the few whose lines are there without a choice."""
+def choose_rows(sized: pl.DataFrame, measure: str) -> pl.DataFrame:
+    """Rows for the lines of `measure`; `shown` marks the few cohorts that are there without a choice."""
     cohorts = list_cohorts(sized)
-    return sized.filter(pl.col("cohort").is_in(cohorts), pl.col("age") <= MAX_HEAT_AGES).with_columns(
+    ages = pl.col("age").is_between(1 if measure in FROM_AGE_1 else 0, MAX_HEAT_AGES)
+    return sized.filter(pl.col("cohort").is_in(cohorts), ages).with_columns(
         shown=pl.col("cohort").is_in(pick_cohorts(cohorts, MAX_LINES))
     )
 
 
-def note_selection(sized: pl.DataFrame) -> str:
-    """How many cohorts the lines show, where it is not all of them."""
+def note_selection(sized: pl.DataFrame, measure: str) -> str:
+    """What the lines leave out: the first age where it is 100% by definition, and cohorts where there are many."""
     total = sized["cohort"].n_unique()
-    return f"{MAX_LINES} of {total} cohorts, evenly spread; choose another to see it too." if total > MAX_LINES else ""
+    notes = ["Age 0 is left out: it is 100% by definition."] if measure in FROM_AGE_1 else []
+    if total > MAX_LINES:
+        notes.append(f"{MAX_LINES} of {total} cohorts, evenly spread; choose another to see it too.")
+    return " ".join(notes)
 
 
 def note_incomplete(data: ReportData, grid: pl.DataFrame) -> list[Block]:
@@ -142,7 +148,6 @@ def _draw_activity(data: ReportData, sized: pl.DataFrame) -> Figure:
 
 
 def _draw_factors(data: ReportData, sized: pl.DataFrame) -> list[Figure]:
-    rows, note = choose_rows(sized), note_selection(sized)
     money = data.facts.currency
     measures: list[tuple[str, str, str | None]] = [
         ("pct_active", "% active", "%"),
@@ -155,8 +160,10 @@ def _draw_factors(data: ReportData, sized: pl.DataFrame) -> list[Figure]:
             f"chart-age-{measure.replace('_', '-')}",
             f"{name} by age",
             describe_measure(sized, measure, name, unit),
-            draw_lines(rows, measure, name, unit, by="age", by_title=f"Age in {data.facts.cohort}s"),
-            note,
+            draw_lines(
+                choose_rows(sized, measure), measure, name, unit, by="age", by_title=f"Age in {data.facts.cohort}s"
+            ),
+            note_selection(sized, measure),
         )
         for measure, name, unit in measures
     ]

@@ -38,7 +38,6 @@ def build_alignments(data: ReportData) -> Section:
     sized = sized if sized.is_empty() else add_index(sized.drop_nulls("pct_active"))
     if sized.is_empty() or sized["cohort"].n_unique() < 2:
         return empty_section(_ID, _TITLE, "There are no two cohorts of known size to compare yet.")
-    rows, note = choose_rows(sized), note_selection(sized)
     grain = data.facts.cohort
     blocks: list[Block] = [
         Picker(list_cohorts(sized)),
@@ -51,6 +50,7 @@ def build_alignments(data: ReportData) -> Section:
         *note_incomplete(data, sized),
     ]
     for measure in _list_measures(data):
+        rows = choose_rows(sized, measure.column)
         sides = (("age", f"Age in {grain}s", describe_ages), ("calendar_period", None, describe_calendar))
         figures = [
             Figure(
@@ -58,7 +58,7 @@ def build_alignments(data: ReportData) -> Section:
                 f"{measure.name} by {'age' if side == 'age' else 'calendar'}",
                 describe(sized, measure),
                 draw_lines(rows, measure.column, measure.name, measure.unit, by=side, by_title=title),
-                note,
+                note_selection(sized, measure.column),
             )
             for side, title, describe in sides
         ]
@@ -74,9 +74,15 @@ def build_value(data: ReportData) -> Section | None:
         return None
     measure = Measure("cumulative_profit_per_acquired", "Profit to date per acquired customer", data.facts.currency)
     title = f"Age in {data.facts.cohort}s"
-    spec = draw_lines(choose_rows(sized), measure.column, measure.name, measure.unit, by="age", by_title=title)
+    spec = draw_lines(
+        choose_rows(sized, measure.column), measure.column, measure.name, measure.unit, by="age", by_title=title
+    )
     figure = Figure(
-        "chart-value-to-date", f"{measure.name} by age", describe_ages(sized, measure), spec, note_selection(sized)
+        "chart-value-to-date",
+        f"{measure.name} by age",
+        describe_ages(sized, measure),
+        spec,
+        note_selection(sized, measure.column),
     )
     return Section("value-to-date", "What an acquired customer has brought so far", [figure])
 

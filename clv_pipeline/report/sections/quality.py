@@ -23,7 +23,7 @@ def build_reconciliation(data: ReportData) -> Section:
 def build_lines(data: ReportData) -> Section | None:
     """Lines by month."""
     blocks = _build_lines(data)
-    return Section("lines-months", "Lines by month", blocks) if blocks else None
+    return Section("lines-months", "How many lines each month brought", blocks) if blocks else None
 
 
 def find_gap(reconciliation: pl.DataFrame) -> int | None:

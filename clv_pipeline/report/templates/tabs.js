@@ -2,6 +2,9 @@
 const pages = [...document.querySelectorAll("main > .page")];
 const tabs = [...document.querySelectorAll("nav a")];
 const bar = document.querySelector("nav");
+const header = document.querySelector("header");
+// Where the bar of tabs rests: the bar itself is sticky and says where it is now.
+const topOfTabs = () => header.offsetTop + header.offsetHeight;
 // Hidden text can still be found by the browser's search, which then shows its page.
 const conceal = (page, isHidden) => (isHidden ? page.setAttribute("hidden", "until-found") : page.removeAttribute("hidden"));
 const pageOf = (element) => element?.closest("main > .page");
@@ -22,15 +25,14 @@ function followAddress() {
   const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
   const page = pageOf(target) ?? pages[0];
   showPage(page);
-  if (target === page) window.scrollTo(0, Math.min(window.scrollY, bar.offsetTop));
+  if (target === page) window.scrollTo(0, Math.min(window.scrollY, topOfTabs()));
   else if (page.contains(target)) target.scrollIntoView();
 }
 
 function chooseTab(tab) {
   if (location.hash !== tab.hash) history.pushState(null, "", tab.hash);
-  const top = bar.getBoundingClientRect().top > 0 ? window.scrollY : document.querySelector("header").offsetHeight;
   showPage(pages[tabs.indexOf(tab)]);
-  window.scrollTo(0, top);
+  window.scrollTo(0, Math.min(window.scrollY, topOfTabs()));
 }
 
 bar.querySelector("ul").setAttribute("role", "tablist");
