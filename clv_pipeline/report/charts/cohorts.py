@@ -12,10 +12,8 @@ from clv_pipeline.report.charts.theme import (
     RULE,
     cohort_choice,
     cohort_color,
-    count_axis,
     dim_others,
-    money_axis,
-    share_axis,
+    measure_axis,
     to_data,
     to_spec,
     tooltips,
@@ -84,7 +82,7 @@ def draw_lines(
     color = cohort_color(cohorts, "Cohort")
     base = alt.Chart(to_data(frame, [*keys, measure, "value_text", "state", "shown"])).encode(
         x=alt.X(f"{by}:O", axis=alt.Axis(title=by_title, labelPadding=10)),
-        y=alt.Y(f"{measure}:Q", axis=_axis(title, unit)),
+        y=alt.Y(f"{measure}:Q", axis=measure_axis(title, unit)),
         detail="cohort:N",
         color=alt.condition("datum.cohort == cohort", alt.value(ORANGE), color),
         opacity=dim_others(),
@@ -117,7 +115,7 @@ def draw_stack(grid: pl.DataFrame, measure: str, title: str, currency: str | Non
         .mark_bar(stroke="white", strokeWidth=0.5)
         .encode(
             x=alt.X("calendar_period:O", axis=alt.Axis(title=None)),
-            y=alt.Y(f"{measure}:Q", axis=_axis(title, currency)),
+            y=alt.Y(f"{measure}:Q", axis=measure_axis(title, currency)),
             color=cohort_color(cohorts, "Cohort"),
             order="rank:Q",
             opacity=pale.otherwise(alt.value(1)),
@@ -126,12 +124,6 @@ def draw_stack(grid: pl.DataFrame, measure: str, title: str, currency: str | Non
         .add_params(choice, *([legend] if len(cohorts) > 1 else []))
     )
     return to_spec(chart, 260)
-
-
-def _axis(title: str, unit: str | None) -> alt.Axis:
-    if unit == "%":
-        return share_axis(title, is_part=False)
-    return money_axis(title, unit) if unit else count_axis(title)
 
 
 def _write(unit: str | None) -> Formatter:

@@ -97,8 +97,15 @@ def share_axis(title: str, *, is_part: bool = True) -> alt.Axis:
     return alt.Axis(title=title, labelExpr=f"datum.value > 1 ? '' : {text}" if is_part else text, tickCount=5)
 
 
+def measure_axis(title: str, unit: str | None) -> alt.Axis:
+    """An axis in `unit`: a currency, '%', or None for plain numbers."""
+    if unit == "%":
+        return share_axis(title, is_part=False)
+    return money_axis(title, unit) if unit else count_axis(title)
+
+
 def cohort_choice() -> tuple[alt.Parameter, alt.Parameter]:
-    """The chosen cohort ('' for all), which the page sets, and the clicks on the legend, which it listens to."""
+    """The chosen cohort ('' for all), which the page sets, and a selection that makes legends answer to clicks."""
     return alt.param(name="cohort", value=""), alt.selection_point(name="legend", fields=["cohort"], bind="legend")
 
 

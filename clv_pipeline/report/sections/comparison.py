@@ -31,6 +31,11 @@ class Pair:
     is_ratio: bool = False
 
     @property
+    def label(self) -> str:
+        """What the row is called."""
+        return f"{self.part}: {self.measure if self.measure.isupper() else self.measure.lower()}"
+
+    @property
     def change(self) -> str:
         """'+4.2%', in points for a ratio; empty where there is no meaning in it."""
         if self.before is None or self.after is None:
@@ -52,14 +57,13 @@ def build_section(data: ReportData) -> Section:
     pairs = [*_pair_months(data, before), *_pair_windows(data), *_pair_scores(data)]
     frame = pl.DataFrame(
         {
-            "part": [pair.part for pair in pairs],
-            "measure": [pair.measure for pair in pairs],
+            "measure": [pair.label for pair in pairs],
             "before": [pair.write(pair.before) for pair in pairs],
             "after": [pair.write(pair.after) for pair in pairs],
             "change": [pair.change for pair in pairs],
         }
     )
-    csv = frame.select("part", "measure").with_columns(
+    csv = frame.select("measure").with_columns(
         pl.Series("before", [pair.before for pair in pairs], pl.Float64),
         pl.Series("after", [pair.after for pair in pairs], pl.Float64),
     )
@@ -69,7 +73,6 @@ def build_section(data: ReportData) -> Section:
         frame,
         [
             label("measure", "Measure"),
-            label("part", "Of"),
             *(written(name, heading) for name, heading in _name_columns(data, before)),
         ],
         csv=csv,
@@ -94,7 +97,7 @@ def describe_pairs(pairs: list[Pair], before: str) -> str:
         return f"Nothing moved since {n.month(before)}."
     words = n.change_words(n.change(pair.before, pair.after))
     return (
-        f"Since {n.month(before)}, {pair.measure.lower()} of {pair.part.lower()} moved most: {words}, from "
+        f"Since {n.month(before)}, the figure that moved most is “{pair.label}”: {words}, from "
         f"{pair.write(pair.before)} to {pair.write(pair.after)}."
     )
 
@@ -110,7 +113,7 @@ def _pair_months(data: ReportData, before: str) -> list[Pair]:
     money = _money(data)
     measures = (("customers", "Customers", n.count), ("orders", "Orders", n.count))
     amounts = (("spend", "Spend", money), ("profit", "Profit", money))
-    return [Pair("The month", name, old[key], new[key], write) for key, name, write in (*measures, *amounts)]
+    return [Pair("Month", name, old[key], new[key], write) for key, name, write in (*measures, *amounts)]
 
 
 def _pair_windows(data: ReportData) -> list[Pair]:
@@ -128,7 +131,7 @@ def _pair_windows(data: ReportData) -> list[Pair]:
         "margin": ("Margin", lambda value: n.as_shares([value])[0]),
         "profit_per_customer": ("Profit per customer", money),
     }
-    part = f"The latest {data.facts.window}"
+    part = "Window" if data.facts.window == "month" else f"Latest {data.facts.window}"
     return [
         Pair(part, name, old[key], new[key], write, is_ratio=key in _RATIOS) for key, (name, write) in measures.items()
     ]
@@ -143,7 +146,7 @@ def _pair_scores(data: ReportData) -> list[Pair]:
         ("clv", "CLV", _money(data)),
         ("expected_purchases", "Expected purchases", n.count),
     )
-    return [Pair("The scores", name, add_up(old, key), add_up(new, key), write) for key, name, write in measures]
+    return [Pair("Scores", name, add_up(old, key), add_up(new, key), write) for key, name, write in measures]
 
 
 def _explain(data: ReportData) -> str:

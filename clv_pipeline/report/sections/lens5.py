@@ -6,8 +6,9 @@ Each `build_...` makes one section of the page, or nothing where its table is no
 import polars as pl
 
 from clv_pipeline.report import numbers as n
-from clv_pipeline.report.blocks import Figure, FigureGrid, Note, Picker, Section, empty_section
+from clv_pipeline.report.blocks import Block, Figure, FigureGrid, Note, Picker, Section, empty_section
 from clv_pipeline.report.charts.cohorts import draw_stack
+from clv_pipeline.report.charts.windows import draw_months
 from clv_pipeline.report.facts import ReportData
 from clv_pipeline.report.tables import Table, amounts, build_table, counts, label, shares
 
@@ -33,7 +34,7 @@ def build_stacks(data: ReportData) -> Section:
     profit = draw_stack(shown, "profit", "Profit", money, names)
     figures = [
         Figure("chart-c3-active", "Active customers by cohort", describe_newest(periods), active, note),
-        Figure("chart-c3-profit", "Profit by cohort", describe_carry_over(periods, money), profit, note),
+        Figure("chart-c3-profit", "Profit by cohort", describe_sources(periods), profit, note),
     ]
     return Section(id, title, [Picker(names), FigureGrid(figures), _build_grid(data, grid)])
 
@@ -43,9 +44,15 @@ def build_periods(data: ReportData) -> Section | None:
     grid = data.table("lenses.lens5_cohort_calendar")
     if grid.is_empty():
         return None
-    return Section(
-        "carry-over", "Period by period: new customers and carry-over", [_build_periods(data, sum_periods(grid))]
-    )
+    periods = sum_periods(grid)
+    blocks: list[Block] = [_build_periods(data, periods)]
+    if periods["carry_over"].drop_nulls().len() > 1:
+        shown = periods.tail(MAX_PERIODS)
+        spec = draw_months(shown.rename({"calendar_period": "period"}), "carry_over", "Carry-over", "%")
+        sentence = describe_carry_over(periods, data.facts.currency)
+        note = "A period whose predecessor is missing, incomplete or without profit has no carry-over."
+        blocks.insert(0, Figure("chart-carry-over", "Carry-over by period", sentence, spec, note))
+    return Section("carry-over", "Period by period: new customers and carry-over", blocks)
 
 
 def order_cohorts(grid: pl.DataFrame) -> list[str]:
@@ -99,6 +106,18 @@ def describe_newest(periods: pl.DataFrame) -> str:
     new = f"{n.share(row['share_new'])} of them acquired in it" if row["new_active"] else "none of them acquired in it"
     verb = "customer was" if row["active"] == 1 else "customers were"
     return f"In {row['calendar_period']}, the latest complete period, {n.count(row['active'])} {verb} active, {new}."
+
+
+def describe_sources(periods: pl.DataFrame) -> str:
+    """The share of the latest complete period's profit that customers acquired in it brought."""
+    whole = periods.filter(pl.col("complete") & (pl.col("profit") > 0))
+    if whole.is_empty():
+        return "No complete period made a profit yet."
+    row = whole.row(-1, named=True)
+    return (
+        f"In {row['calendar_period']}, {n.share(1 - row['new_profit'] / row['profit'])} of the profit came from "
+        f"customers acquired before it, {n.share(row['new_profit'] / row['profit'])} from those acquired in it."
+    )
 
 
 def describe_carry_over(periods: pl.DataFrame, currency: str) -> str:

@@ -9,7 +9,7 @@ async function draw(element) {
   try {
     const { view } = await window.vegaEmbed(element, specs[element.id], options);
     views.set(element, view);
-    listenToLegend(element, view);
+    listenToClicks(element, view);
     await chooseCohort(view, cohortOf(element));
   } catch (error) {
     element.classList.add("failed");
@@ -36,14 +36,13 @@ function choose(page, cohort) {
   for (const [element, view] of views) if (pageOfChart(element) === page) chooseCohort(view, cohort);
 }
 
-// A click on an entry of a legend chooses its cohort for the whole page; a second one, all cohorts.
-function listenToLegend(element, view) {
-  if (!hasSignal(view, "legend")) return;
-  view.addSignalListener("legend", (_, picked) => {
-    const chosen = picked.cohort?.[0] ?? "";
-    const page = pageOfChart(element);
-    const known = [...(page.querySelector("[data-picker]")?.options ?? [])].some((option) => option.value === chosen);
-    if (known) choose(page, chosen);
+// A click on a cohort, in a legend or in the picture, chooses it for the whole page; a second one, all cohorts.
+function listenToClicks(element, view) {
+  view.addEventListener("click", (_, item) => {
+    const picker = pageOfChart(element).querySelector("[data-picker]");
+    const clicked = item?.datum?.cohort ?? item?.datum?.value;
+    if (![...(picker?.options ?? [])].some((option) => option.value === clicked)) return;
+    choose(pageOfChart(element), picker.value === clicked ? "" : clicked);
   });
 }
 

@@ -2,9 +2,8 @@
 const pages = [...document.querySelectorAll("main > .page")];
 const tabs = [...document.querySelectorAll("nav a")];
 const bar = document.querySelector("nav");
-const header = document.querySelector("header");
-// Where the bar of tabs rests: the bar itself is sticky and says where it is now.
-const topOfTabs = () => header.offsetTop + header.offsetHeight;
+// Where the bar of tabs rests; the bar itself is sticky and would say where it is now.
+const topOfTabs = () => document.querySelector("main").offsetTop - bar.offsetHeight;
 // Hidden text can still be found by the browser's search, which then shows its page.
 const conceal = (page, isHidden) => (isHidden ? page.setAttribute("hidden", "until-found") : page.removeAttribute("hidden"));
 const pageOf = (element) => element?.closest("main > .page");
