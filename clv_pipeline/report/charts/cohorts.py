@@ -114,7 +114,7 @@ def draw_stack(grid: pl.DataFrame, measure: str, title: str, currency: str | Non
         alt.Chart(to_data(frame, columns))
         .mark_bar(stroke="white", strokeWidth=0.5)
         .encode(
-            x=alt.X("calendar_period:O", axis=alt.Axis(title=None)),
+            x=alt.X("calendar_period:O", axis=alt.Axis(title=None, labelPadding=10)),
             y=alt.Y(f"{measure}:Q", axis=measure_axis(title, currency)),
             color=cohort_color(cohorts, "Cohort"),
             order="rank:Q",
