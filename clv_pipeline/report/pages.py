@@ -13,6 +13,7 @@ from clv_pipeline.report.sections import (
     comparison,
     drift,
     lens1,
+    lens1_spread,
     lens2,
     lens3,
     lens4,
@@ -63,7 +64,14 @@ PAGES: Sequence[PageSpec] = (
         "Lens 1",
         "Lens 1: how customers differ",
         "How different are our customers?",
-        (lens1.build_headline, lens1.build_deciles),
+        (
+            lens1.build_headline,
+            lens1_spread.build_distributions,
+            lens1_spread.build_spend_by_orders,
+            lens1.build_deciles,
+            lens1_spread.build_value_deciles,
+            lens1_spread.build_rfm,
+        ),
         (
             NextStep("Are the best customers of this window those of the window before?", "lens2"),
             NextStep("Were the best customers better from the start? Compare cohorts at equal age.", "lens4"),

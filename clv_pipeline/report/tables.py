@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import polars as pl
 
+from clv_pipeline.report.facts import ReportData
 from clv_pipeline.report.numbers import Formatter, as_counts, as_decimals, as_money, as_shares, as_text, is_number
 
 MAX_ROWS = 60
@@ -84,6 +85,35 @@ def build_table(
         sortable=sortable and frame.height > 1,
         csv_name=csv_name,
         csv_href=to_csv_href(csv),
+    )
+
+
+def build_lens_table(
+    data: ReportData,
+    name: str,
+    title: str,
+    columns: Sequence[Column],
+    *,
+    frame: pl.DataFrame | None = None,
+    note: str = "",
+    folded: bool = False,
+    sortable: bool = True,
+) -> Table:
+    """The table `lenses.<name>`, or the part or form of it in `frame`; the CSV is the whole of it."""
+    shown = data.table(f"lenses.{name}") if frame is None else frame
+    exact = data.exact(f"lenses.{name}")
+    if "grain" in exact.columns:
+        exact = exact.filter(pl.col("grain") == data.facts.cohort)
+    return build_table(
+        f"table-{name.replace('_', '-')}",
+        title,
+        shown,
+        columns,
+        csv=exact,
+        csv_name=f"{name}_{data.facts.as_of}.csv",
+        note=note,
+        folded=folded,
+        sortable=sortable,
     )
 
 
