@@ -15,9 +15,12 @@ from clv_pipeline.report.sections import (
     lens1,
     lens1_spread,
     lens2,
+    lens2_moves,
     lens3,
+    lens3_purchases,
     lens4,
     lens5,
+    lens5_outlook,
     models,
     months,
     quality,
@@ -83,7 +86,13 @@ PAGES: Sequence[PageSpec] = (
         "Lens 2",
         "Lens 2: what changed",
         "What changed since the window before?",
-        (lens2.build_groups, lens2.build_bridge),
+        (
+            lens2.build_groups,
+            lens2.build_bridge,
+            lens2_moves.build_overlays,
+            lens2_moves.build_migration,
+            lens2_moves.build_up_down,
+        ),
         (
             NextStep(
                 "Is it unusual that so many did not come back? See how cohorts normally thin out with age.", "lens3"
@@ -97,7 +106,14 @@ PAGES: Sequence[PageSpec] = (
         "Lens 3",
         "Lens 3: how a cohort evolves",
         "How does a cohort evolve as it ages?",
-        (lens3.build_activity, lens3.build_factors),
+        (
+            lens3.build_activity,
+            lens3.build_factors,
+            lens3_purchases.build_second_purchase,
+            lens3_purchases.build_repeat_buying,
+            lens3_purchases.build_patterns,
+            lens3_purchases.build_value,
+        ),
         (
             NextStep("Is this cohort typical? Put it beside the others.", "lens4"),
             NextStep("How much of today's profit comes from old cohorts?", "lens5"),
@@ -109,7 +125,12 @@ PAGES: Sequence[PageSpec] = (
         "Lens 4",
         "Lens 4: whether cohorts differ",
         "Do newer cohorts differ from older ones?",
-        (lens4.build_alignments, lens4.build_value, lens4.build_calendar_grid),
+        (
+            lens4.build_alignments,
+            lens5_outlook.build_trend,
+            lens4.build_value,
+            lens4.build_calendar_grid,
+        ),
         (
             NextStep("What do the differences add up to for the whole base?", "lens5"),
             NextStep("Within a cohort: is it fewer active customers, fewer orders, or smaller ones?", "lens3"),
@@ -120,7 +141,7 @@ PAGES: Sequence[PageSpec] = (
         "Lens 5",
         "Lens 5: the whole base",
         "How healthy is the whole customer base?",
-        (lens5.build_stacks, lens5.build_periods),
+        (lens5.build_stacks, lens5.build_periods, lens5_outlook.build_repeat_rates, lens5_outlook.build_projection),
         (
             NextStep("If the newest cohorts carry little: how good are they at equal age?", "lens4"),
             NextStep("What is the base expected to bring from here on?", "models"),

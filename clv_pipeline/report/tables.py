@@ -95,11 +95,12 @@ def build_lens_table(
     columns: Sequence[Column],
     *,
     frame: pl.DataFrame | None = None,
+    csv: pl.DataFrame | None = None,
     note: str = "",
     folded: bool = False,
     sortable: bool = True,
 ) -> Table:
-    """The table `lenses.<name>`, or the part or form of it in `frame`; the CSV is the whole of it."""
+    """The table `lenses.<name>`, or the part or form of it in `frame`; the CSV is the whole of it, or `csv`."""
     shown = data.table(f"lenses.{name}") if frame is None else frame
     exact = data.exact(f"lenses.{name}")
     if "grain" in exact.columns:
@@ -109,7 +110,7 @@ def build_lens_table(
         title,
         shown,
         columns,
-        csv=exact,
+        csv=exact if csv is None else csv,
         csv_name=f"{name}_{data.facts.as_of}.csv",
         note=note,
         folded=folded,

@@ -36,7 +36,9 @@ def draw_bars(
         alt.Chart(to_data(frame, columns))
         .mark_bar(cornerRadiusEnd=2)
         .encode(
-            x=alt.X(f"{category}:N", sort=order, axis=alt.Axis(title=category_title, labelLimit=110)),
+            x=alt.X(
+                f"{category}:N", sort=order, axis=alt.Axis(title=category_title, labelExpr="split(datum.label, ', ')")
+            ),
             y=alt.Y(f"{measure}:Q", axis=measure_axis(title, unit)),
             tooltip=tooltips(**{category: category_title, "value_text": title}),
         )
@@ -91,7 +93,7 @@ def draw_intervals(
         tooltip=tooltips(**{category: category_title}, **texts),
     )
     bars = base.mark_rule(strokeWidth=6, color=LIGHT).encode(
-        y=alt.Y(f"{lower}:Q", axis=measure_axis(title, unit)), y2=f"{upper}:Q"
+        y=alt.Y(f"{lower}:Q", axis=measure_axis(title, unit), scale=alt.Scale(zero=False)), y2=f"{upper}:Q"
     )
     points = base.mark_point(color=ORANGE, size=70, opacity=1).encode(y=f"{value}:Q")
     return to_spec(bars + points, 220)

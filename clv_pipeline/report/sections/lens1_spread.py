@@ -45,7 +45,9 @@ def build_distributions(data: ReportData) -> Section | None:
             draw_bars(name_bins(own, measure), "bin_name", "customers", "Customers", None, category_title=name),
         )
         for measure, name in MEASURES.items()
-        if not (own := bins.filter(pl.col("measure") == measure).sort("bin")).is_empty() and own["customers"].sum()
+        if varies(statistics, measure)
+        and not (own := bins.filter(pl.col("measure") == measure).sort("bin")).is_empty()
+        and own["customers"].sum()
     ]
     blocks: list[Block] = [FigureGrid(figures), _build_statistics(data, statistics)]
     return Section("distributions", "How customers are spread", blocks)
@@ -159,6 +161,13 @@ def name_bins(bins: pl.DataFrame, measure: str) -> pl.DataFrame:
     return shown.with_columns(bin_name=pl.Series(names, dtype=pl.String))
 
 
+def varies(statistics: pl.DataFrame, measure: str) -> bool:
+    """Whether customers differ in `measure`; a configured margin is the same for all but for rounding."""
+    ends = statistics.filter((pl.col("measure") == measure) & pl.col("statistic").is_in(["p05", "p95"]))["value"]
+    low, high = (ends.min(), ends.max()) if ends.drop_nulls().len() else (0.0, 0.0)
+    return measure != "margin" or float(high) - float(low) > 0.005  # pyright: ignore[reportArgumentType]
+
+
 def describe_spread(statistics: pl.DataFrame, measure: str, currency: str) -> str:
     """Mean and median, and the share of customers below the mean."""
     own = statistics.filter(pl.col("measure") == measure)
@@ -178,7 +187,11 @@ def describe_frequent(frame: pl.DataFrame, statistics: pl.DataFrame, currency: s
         f"{n.money(last['aov'], currency)}"
     )
     found = (
-        statistics.filter(pl.col("statistic").str.contains("correlation"))["value"].drop_nulls().to_list()
+        statistics.filter(
+            (pl.col("statistic") == "correlation_with_orders") & (pl.col("measure") == "spend_per_order")
+        )["value"]
+        .drop_nulls()
+        .to_list()
         if not statistics.is_empty()
         else []
     )
@@ -189,8 +202,12 @@ def _name_bin(lower: float | None, upper: float | None, scale: float, suffix: st
     if lower is None:
         return "below 0"
     if upper is None:
-        return f"over {n.short(lower * scale)}{suffix}"
-    return f"{n.short(lower * scale)}–{n.short(upper * scale)}{suffix}"
+        return f"over {_name_edge(lower * scale)}{suffix}"
+    return f"{_name_edge(lower * scale)}–{_name_edge(upper * scale)}{suffix}"
+
+
+def _name_edge(value: float) -> str:
+    return n.short(value) if abs(value) >= 1e4 else f"{value:,g}"
 
 
 def _name_count(lower: float | None, upper: float | None) -> str:
@@ -206,7 +223,8 @@ def _build_statistics(data: ReportData, statistics: pl.DataFrame) -> Table:
         on="measure", index="statistic", values="value"
     )
     money = data.facts.currency
-    wide = wide.filter(pl.col("statistic").is_in(_STATISTICS)).with_columns(
+    order = pl.col("statistic").replace_strict({name: at for at, name in enumerate(_STATISTICS)}, return_dtype=pl.Int64)
+    wide = wide.sort(order).with_columns(
         pl.col("statistic").str.replace(r"^p(\d+)$", "percentile $1").str.replace("percentile 0", "percentile ")
     )
     styles = {"orders": Column("orders", "Orders", n.as_decimals(1)), "margin": shares("margin", "Margin")}

@@ -166,7 +166,7 @@ def _build_wide(data: ReportData, sized: pl.DataFrame) -> Table:
         "% active, a row a cohort and a column an age",
         wide,
         [label("cohort", "Cohort"), *(shares(f"age_{age}", f"Age {age}") for age in ages)],
-        csv=data.exact("lenses.lens3_cohort_age"),
-        csv_name=f"lens4_cohort_age_{data.facts.as_of}.csv",
+        csv=wide,
+        csv_name=f"lens4_active_by_age_{data.facts.as_of}.csv",
         note="An incomplete last period is in it as far as it has gone.",
     )
