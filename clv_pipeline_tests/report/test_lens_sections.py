@@ -98,13 +98,18 @@ def test_what_became_of_a_cohort() -> None:
     with build_unchecked():
         section = lens3_purchases.build_patterns(make_data(lens3_activity_patterns=patterns))
     assert read_first(section) == (
-        "Of the 100 customers of the cohorts with the most years, 75 (75%) were never seen again after their first year."
+        "Of the 100 customers of the cohorts with the most years, 75 (75%) were never seen again after their first "
+        "year."
     )
 
 
 def test_a_trend_counts_only_where_the_interval_leaves_out_zero() -> None:
     main = pl.DataFrame(
-        {"difference": [0.1, -0.1, 0.1], "difference_lower": [0.05, -0.2, -0.1], "difference_upper": [0.2, -0.01, 0.3]}
+        {
+            "difference": [0.1, -0.1, 0.1],
+            "difference_lower": [0.05, -0.2, -0.1],
+            "difference_upper": [0.2, -0.01, 0.3],
+        }
     )
 
     assert lens5_outlook.describe_trend(main) == (
