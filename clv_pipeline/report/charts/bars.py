@@ -39,7 +39,7 @@ def draw_bars(
             x=alt.X(
                 f"{category}:N", sort=order, axis=alt.Axis(title=category_title, labelExpr="split(datum.label, ', ')")
             ),
-            y=alt.Y(f"{measure}:Q", axis=measure_axis(title, unit)),
+            y=alt.Y(f"{measure}:Q", axis=measure_axis(title, unit, is_count=True)),
             tooltip=tooltips(**{category: category_title, "value_text": title}),
         )
     )

@@ -115,7 +115,7 @@ def draw_stack(grid: pl.DataFrame, measure: str, title: str, currency: str | Non
         .mark_bar(stroke="white", strokeWidth=0.5)
         .encode(
             x=alt.X("calendar_period:O", axis=alt.Axis(title=None, labelPadding=10)),
-            y=alt.Y(f"{measure}:Q", axis=measure_axis(title, currency)),
+            y=alt.Y(f"{measure}:Q", axis=measure_axis(title, currency, is_count=True)),
             color=cohort_color(cohorts, "Cohort"),
             order="rank:Q",
             opacity=pale.otherwise(alt.value(1)),

@@ -97,11 +97,13 @@ def share_axis(title: str, *, is_part: bool = True) -> alt.Axis:
     return alt.Axis(title=title, labelExpr=f"datum.value > 1 ? '' : {text}" if is_part else text, tickCount=5)
 
 
-def measure_axis(title: str, unit: str | None) -> alt.Axis:
-    """An axis in `unit`: a currency, '%', or None for plain numbers."""
+def measure_axis(title: str, unit: str | None, *, is_count: bool = False) -> alt.Axis:
+    """An axis in `unit`: a currency, '%', or None for plain numbers, which are whole ones with `is_count`."""
     if unit == "%":
         return share_axis(title, is_part=False)
-    return money_axis(title, unit) if unit else count_axis(title)
+    if unit:
+        return money_axis(title, unit)
+    return count_axis(title, **({"tickMinStep": 1} if is_count else {}))
 
 
 def cohort_choice() -> tuple[alt.Parameter, alt.Parameter]:

@@ -34,7 +34,7 @@ def draw_months(months: pl.DataFrame, measure: str, title: str, unit: str | None
     cells: Formatter = as_shares if unit == "%" else as_money(unit) if unit else as_counts
     frame = with_text(months, "value_text", cells(months[measure].to_list()))
     frame = frame.with_columns(state=pl.when("complete").then(pl.lit("complete")).otherwise(pl.lit("incomplete")))
-    axis = measure_axis(title, unit)
+    axis = measure_axis(title, unit, is_count=True)
     chart = (
         alt.Chart(to_data(frame, ["period", measure, "value_text", "state"]))
         .mark_bar(cornerRadiusEnd=2)

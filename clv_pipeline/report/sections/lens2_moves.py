@@ -10,7 +10,6 @@ from clv_pipeline.report.blocks import Block, Figure, FigureGrid, Section
 from clv_pipeline.report.charts.bars import draw_bars, draw_cells
 from clv_pipeline.report.facts import ReportData, add_up
 from clv_pipeline.report.sections.lens1_spread import MEASURES, name_bins
-from clv_pipeline.report.sections.summary import describe_window
 from clv_pipeline.report.tables import Table, amounts, build_lens_table, counts, label, shares
 
 _NOT_ACTIVE = "not active"
@@ -22,7 +21,7 @@ def build_overlays(data: ReportData) -> Section | None:
     if data.window_1 is None or not data.has("lenses.lens2_histograms"):
         return None
     bins = data.table("lenses.lens2_histograms")
-    windows = {1: describe_window(data, 1), 2: describe_window(data, 2)}
+    windows = {1: "Window before", 2: "Latest window"}
     figures = []
     for measure in ("profit", "orders"):
         own = bins.filter(pl.col("measure") == measure)
