@@ -17,12 +17,11 @@ from clv_pipeline.lake import Lake, LakeError, rename_durably
 from clv_pipeline.pipeline import AS_OF_STEPS, MONTH_STEPS
 from clv_pipeline.settings import Settings
 from clv_pipeline.sql import quote_literal
-from clv_pipeline.stages.lenses import LENSES
 from clv_pipeline.state import State
 
 _MADE_FROM = ".report"
 _AS_OF_TABLES = (
-    *LENSES.names,
+    *(name for step in AS_OF_STEPS for name in step.names if name.startswith("lenses.")),
     "models.parameters",
     "models.evaluation",
     "models.repeat_purchases",
