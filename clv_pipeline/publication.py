@@ -4,10 +4,12 @@ Belongs here: gathering the tables of an as-of month for the report and putting 
 here: what the page says (`report/`).
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 
+import duckdb
 import polars as pl
 
 from clv_pipeline.door import open_views, rebuild_door
@@ -15,14 +17,11 @@ from clv_pipeline.lake import Lake, LakeError, rename_durably
 from clv_pipeline.pipeline import AS_OF_STEPS, MONTH_STEPS
 from clv_pipeline.settings import Settings
 from clv_pipeline.sql import quote_literal
-from clv_pipeline.stages.lenses import LENSES
-from clv_pipeline.stages.projection import PROJECTION
 from clv_pipeline.state import State
 
 _MADE_FROM = ".report"
 _AS_OF_TABLES = (
-    *LENSES.names,
-    *PROJECTION.names,
+    *(name for step in AS_OF_STEPS for name in step.names if name.startswith("lenses.")),
     "models.parameters",
     "models.evaluation",
     "models.repeat_purchases",
@@ -42,11 +41,18 @@ _SUMMARIES = {
     "scores.deciles": """
         SELECT decile, count(*) AS customers, sum(clv) AS clv, sum(expected_purchases) AS expected_purchases
         FROM scores.customers WHERE as_of = {as_of} GROUP BY decile ORDER BY decile""",
+    "scores.ranges": """
+        SELECT count(*) AS customers, count(*) FILTER (WHERE clv > 0 AND clv_upper = 0) AS unlikely
+        FROM scores.customers WHERE as_of = {as_of}""",
     "transactions.quarantine": """
         SELECT reason, count(*) AS lines FROM transactions.quarantine
         WHERE period <= {as_of} OR period IS NULL GROUP BY reason ORDER BY lines DESC, reason""",
     "transactions.reconciliation": "SELECT * FROM transactions.reconciliation",
 }
+# What this month is compared with the as-of month before on.
+_COMPARED = ("lenses.lens1_headline", "scores.deciles")
+# How many months back a page that is missing or was made from other tables is made (again); half a second each.
+_MONTHS_KEPT_CURRENT = 12
 
 
 def publish_report(lake: Lake, settings: Settings, as_of: str | None = None) -> Path:
@@ -70,16 +76,45 @@ def _publish_report(lake: Lake, settings: Settings, as_of: str | None) -> Path:
     chosen = as_of or months[-1]
     if chosen not in months:
         raise LakeError(f"as-of {chosen} has not been run; run `clv run --as-of {chosen}` first")
-    tables, facts = _gather(lake, settings, chosen), _state_facts(state, settings, chosen, months)
-    page = build_report(tables, facts, cache_dir=lake.root / ".cache")
     folder = lake.home / "report"
     folder.mkdir(parents=True, exist_ok=True)
-    names = [f"{chosen}.html", *(["index.html"] if chosen == months[-1] else [])]
-    for name in names:
-        _write_durably(lake, folder / name, page)
-    if chosen == months[-1]:
-        _write_durably(lake, lake.root / _MADE_FROM, contents)
-    return folder / names[-1]
+    page = ""
+    for month in [*_find_outdated(state, months, chosen), chosen]:
+        facts = _state_facts(state, settings, month, months)
+        with open_views(lake, settings) as con:
+            tables = _gather(con, month)
+            previous = _gather(con, facts.previous_as_of, _COMPARED) if facts.previous_as_of else {}
+        page = build_report(tables, facts, previous=previous, cache_dir=lake.root / ".cache")
+        _write_durably(lake, folder / f"{month}.html", page)
+        _write_durably(lake, _stamp_file(lake, month), _describe_month(state, month))
+    if chosen != months[-1]:
+        return folder / f"{chosen}.html"
+    _write_durably(lake, folder / "index.html", page)
+    _write_durably(lake, lake.root / _MADE_FROM, contents)
+    return folder / "index.html"
+
+
+def _find_outdated(state: State, months: list[str], chosen: str) -> list[str]:
+    """The latest months before `chosen` whose page is not there or was made from other tables than there are now."""
+    earlier = [month for month in months if month < chosen][-_MONTHS_KEPT_CURRENT:]
+    return [month for month in earlier if not _is_current(state, month)]
+
+
+def _is_current(state: State, month: str) -> bool:
+    stamp = _stamp_file(state.lake, month)
+    page = state.lake.home / "report" / f"{month}.html"
+    return page.exists() and stamp.exists() and stamp.read_text(encoding="utf-8") == _describe_month(state, month)
+
+
+def _stamp_file(lake: Lake, month: str) -> Path:
+    return lake.root / f"{_MADE_FROM}-{month}"
+
+
+def _describe_month(state: State, month: str) -> str:
+    """A hash of the as-of tables of `month`: what its page shows of the customers known then."""
+    names = [table.name for step in AS_OF_STEPS for table in step.tables]
+    stamps = [(name, stamp.content) for name in names if (stamp := state.stamps(name).get(month))]
+    return sha256(repr(sorted(stamps)).encode()).hexdigest()[:20]
 
 
 def _write_durably(lake: Lake, target: Path, text: str) -> None:
@@ -102,19 +137,18 @@ def describe_contents(state: State) -> str:
     return sha256(described.encode()).hexdigest()[:20]
 
 
-def _gather(lake: Lake, settings: Settings, as_of: str) -> dict[str, pl.DataFrame]:
+def _gather(con: duckdb.DuckDBPyConnection, as_of: str, wanted: Sequence[str] | None = None) -> dict[str, pl.DataFrame]:
+    """The tables of `as_of` that the report shows, or those of them that are `wanted`."""
     tables: dict[str, pl.DataFrame] = {}
     queries = {name: f"SELECT * FROM {name} WHERE as_of = {{as_of}}" for name in _AS_OF_TABLES} | _SUMMARIES
-    with open_views(lake, settings) as con:
-        present = {
-            row[0] for row in con.execute("SELECT schema_name || '.' || view_name FROM duckdb_views()").fetchall()
-        }
-        present.add("transactions.reconciliation")
-        sources = {"rfm.segments": "rfm.customers"}
-        sources |= dict.fromkeys(("scores.top", "scores.bottom", "scores.deciles"), "scores.customers")
-        for name, query in queries.items():
-            if sources.get(name, name) in present:
-                tables[name] = con.sql(query.format(as_of=quote_literal(as_of))).pl()
+    present = {row[0] for row in con.execute("SELECT schema_name || '.' || view_name FROM duckdb_views()").fetchall()}
+    present.add("transactions.reconciliation")
+    sources = {"rfm.segments": "rfm.customers"}
+    derived = ("scores.top", "scores.bottom", "scores.deciles", "scores.ranges")
+    sources |= dict.fromkeys(derived, "scores.customers")
+    for name, query in queries.items():
+        if sources.get(name, name) in present and (wanted is None or name in wanted):
+            tables[name] = con.sql(query.format(as_of=quote_literal(as_of))).pl()
     return tables
 
 
@@ -140,7 +174,11 @@ def _state_facts(state: State, settings: Settings, as_of: str, months: list[str]
         model_version=fitted.facts.get("version") if fitted else None,
         generated_at=datetime.now(UTC),
         notes=tuple(fitted.facts.get("notes", ())) if fitted else (),
-        as_of_links=tuple(
-            (month, f"{month}.html") for month in months if (state.lake.home / "report" / f"{month}.html").exists()
-        ),
+        as_of_links=tuple((month, _find_page(state.lake, month)) for month in months),
+        previous_as_of=max((month for month in months if month < as_of), default=None),
     )
+
+
+def _find_page(lake: Lake, month: str) -> str:
+    name = f"{month}.html"
+    return name if (lake.home / "report" / name).exists() else ""

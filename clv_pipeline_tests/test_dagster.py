@@ -56,7 +56,7 @@ def test_definitions_load_before_there_is_anything_and_without_heavy_imports(tmp
         from clv_pipeline.definitions import defs
         dagster.Definitions.validate_loadable(defs)
         print(defs.resolve_asset_graph().get(dagster.AssetKey(["marts", "orders"])).partitions_def.get_partition_keys())
-        print(sorted({"pymc", "pymc_marketing", "altair", "arviz", "great_tables"} & set(sys.modules)))
+        print(sorted({"pymc", "pymc_marketing", "altair", "arviz"} & set(sys.modules)))
     """
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("CLV_", "DAGSTER_"))}
     command = [sys.executable, "-W", "error", "-c", code]

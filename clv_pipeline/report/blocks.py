@@ -1,7 +1,7 @@
-"""The pieces a page is made of: sections of cards, figures, tables and notes.
+"""The pieces the report is made of: pages of sections of cards, figures, tables and notes.
 
-Belongs here: their shape, free of wording and of HTML. Does not belong here: what they contain (`sections/`) and how
-they look (`templates/`).
+Belongs here: their shape, free of wording and of HTML. Does not belong here: what they contain (`pages.py`,
+`sections/`) and how they look (`templates/`).
 """
 
 from collections.abc import Iterator, Sequence
@@ -65,17 +65,42 @@ class Note:
     kind: ClassVar[str] = "note"
 
 
-Block = Cards | Figure | FigureGrid | Note | Table
+@dataclass(frozen=True)
+class Picker:
+    """A choice of cohort that every chart of the page with a parameter `cohort` follows."""
+
+    cohorts: Sequence[str]
+    kind: ClassVar[str] = "picker"
+
+
+@dataclass(frozen=True)
+class MonthLink:
+    """An as-of month; `href` is empty where its page has not been built."""
+
+    label: str
+    href: str
+    is_current: bool
+
+
+@dataclass(frozen=True)
+class MonthIndex:
+    """As-of months by year, the latest year first."""
+
+    years: Sequence[tuple[str, Sequence[MonthLink]]]
+    kind: ClassVar[str] = "index"
+
+
+Block = Cards | Figure | FigureGrid | Note | Table | Picker | MonthIndex
 
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the page: the question it answers and the blocks that answer it."""
+    """A part of a page: blocks that belong together; `question` where it is narrower than the page's."""
 
     id: str
     title: str
-    question: str
     blocks: Sequence[Block]
+    question: str = ""
 
     @property
     def figures(self) -> Iterator[Figure]:
@@ -87,23 +112,54 @@ class Section:
                 yield from block.figures
 
     @property
-    def terms(self) -> list[tuple[str, str]]:
-        """The defined terms this section uses, with their definitions."""
-        texts = [self.question]
+    def texts(self) -> Iterator[str]:
+        """Everything a reader reads in it, numbers apart."""
+        yield from (self.title, self.question)
         for block in self.blocks:
             match block:
                 case Note():
-                    texts += block.sentences
+                    yield from block.sentences
                 case Cards():
-                    texts += [f"{card.label} {card.detail}" for card in block.cards]
+                    yield from (f"{card.label} {card.detail}" for card in block.cards)
                 case Table():
-                    texts += [block.title, block.note, *(header.label for header in block.headers)]
+                    yield from (block.title, block.note, *(header.label for header in block.headers))
                 case _:
                     pass
-        texts += [f"{figure.title} {figure.sentence} {figure.note}" for figure in self.figures]
-        return find_terms(texts)
+        yield from (f"{figure.title} {figure.sentence} {figure.note}" for figure in self.figures)
 
 
-def empty_section(id: str, title: str, question: str, sentence: str) -> Section:
+@dataclass(frozen=True)
+class NextStep:
+    """What to look at next, and the page where it is."""
+
+    text: str
+    page: str
+
+
+@dataclass(frozen=True)
+class Page:
+    """A tab of the report: the question it answers, the sections that answer it, and what to look at next."""
+
+    id: str
+    tab: str
+    title: str
+    question: str
+    sections: Sequence[Section]
+    next_steps: Sequence[NextStep] = ()
+
+    @property
+    def figures(self) -> Iterator[Figure]:
+        """All figures of its sections."""
+        for section in self.sections:
+            yield from section.figures
+
+    @property
+    def terms(self) -> list[tuple[str, str]]:
+        """The defined terms this page uses, with their definitions."""
+        own = [self.title, self.question, *(step.text for step in self.next_steps)]
+        return find_terms([*own, *(text for section in self.sections for text in section.texts)])
+
+
+def empty_section(id: str, title: str, sentence: str) -> Section:
     """A section that has nothing to show and says why."""
-    return Section(id, title, question, [Note([sentence])])
+    return Section(id, title, [Note([sentence])])

@@ -20,8 +20,9 @@ WINDOW_MONTHS = {"month": 1, "quarter": 3, "year": 12}
 class ReportFacts:
     """One run's facts. `as_of` is 'YYYY-MM'; `window` and `cohort` are 'month', 'quarter' or 'year'.
 
-    `model_name` and `model_version` are None when no model could be fitted; `as_of_links` are (label, relative address)
-    of the reports of other months; `currency` is an ISO 4217 code.
+    `model_name` and `model_version` are None when no model could be fitted; `currency` is an ISO 4217 code.
+    `as_of_links` are (month, relative address) of all as-of months, with an empty address where no page has been built;
+    `previous_as_of` is the as-of month run before this one, None for the first.
     """
 
     as_of: str
@@ -36,6 +37,7 @@ class ReportFacts:
     title: str = "Customer-base report"
     notes: Sequence[str] = ()
     as_of_links: Sequence[tuple[str, str]] = ()
+    previous_as_of: str | None = None
 
     @property
     def is_open(self) -> bool:
@@ -69,11 +71,19 @@ class Totals:
 
 @dataclass(frozen=True)
 class ReportData:
-    """The tables and facts of one report. Asking for a table that was not given yields an empty frame."""
+    """The tables and facts of one report. Asking for a table that was not given yields an empty frame.
+
+    `previous` holds the tables of the as-of month before, as far as anything is compared with them.
+    """
 
     tables: Mapping[str, pl.DataFrame]
     facts: ReportFacts
+    previous: Mapping[str, pl.DataFrame] = field(default_factory=dict)
     _numeric: dict[str, pl.DataFrame] = field(default_factory=dict, repr=False)
+
+    def has(self, name: str) -> bool:
+        """Whether the table was given and has rows."""
+        return not self.exact(name).is_empty()
 
     def exact(self, name: str) -> pl.DataFrame:
         """The table as it was given, decimals and all (for CSV)."""

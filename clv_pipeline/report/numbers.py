@@ -104,6 +104,15 @@ def money(value: object, currency: str) -> str:
     return signed(symbol(currency) + text, number)
 
 
+def measure(value: object, unit: str | None) -> str:
+    """A value in its `unit`: a currency, '%', or None for a plain number with two decimals."""
+    if unit == "%":
+        return share(value)
+    if unit:
+        return money(value, unit)
+    return plain(value, 2) if is_number(value) else MISSING
+
+
 def symbol(currency: str) -> str:
     """The sign of a currency that goes before a number; the code itself where there is no common sign."""
     return SYMBOLS.get(currency, f"{currency}\u00a0")

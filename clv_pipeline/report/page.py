@@ -1,7 +1,7 @@
-"""The page: sections into one HTML text that needs nothing else.
+"""The report as one HTML text that needs nothing else: a tab a page.
 
-Belongs here: putting sections, styles, script and chart specifications together. Does not belong here: what a section
-says (`sections/`).
+Belongs here: putting pages, styles, scripts and chart specifications together. Does not belong here: what is on a page
+(`pages.py`) and what a section says (`sections/`).
 """
 
 import json
@@ -19,27 +19,35 @@ from clv_pipeline.report.glossary import DEFINITIONS, define
 from clv_pipeline.report.numbers import day, month
 
 
-def build_report(tables: Mapping[str, pl.DataFrame], facts: ReportFacts, *, cache_dir: Path | None = None) -> str:
+def build_report(
+    tables: Mapping[str, pl.DataFrame],
+    facts: ReportFacts,
+    *,
+    previous: Mapping[str, pl.DataFrame] | None = None,
+    cache_dir: Path | None = None,
+) -> str:
     """The report on `tables` ('schema.table' names, one as-of month) as one HTML text.
 
-    A table that is missing or empty makes its section say so. `cache_dir` keeps the chart library's script from one
-    report to the next, which saves about 2 s; nothing else is written.
+    `previous` are the tables of `facts.previous_as_of` that this month is compared with: lenses.lens1_headline and
+    scores.deciles. A table that is missing or empty makes its section say so, or leaves it out. `cache_dir` keeps the
+    chart library's script from one report to the next, which saves about 2 s; nothing else is written.
     """
     bundle = start_bundle(cache_dir)
     # Altair takes its time to import; by now the bundle is being made beside it.
     from clv_pipeline.report.charts.theme import THEME, build_unchecked  # noqa: PLC0415
-    from clv_pipeline.report.sections import SECTIONS  # noqa: PLC0415
+    from clv_pipeline.report.pages import PAGES  # noqa: PLC0415
 
-    data = ReportData(tables, facts)
+    data = ReportData(tables, facts, previous or {})
     with build_unchecked():
-        sections = [build(data) for build in SECTIONS]
-    charts = {figure.id: figure.spec for section in sections for figure in section.figures}
+        pages = [page.build(data) for page in PAGES]
+    charts = {figure.id: figure.spec for page in pages for figure in page.figures}
     return (
         _environment()
         .get_template("page.html.j2")
         .render(
             facts=facts,
-            sections=sections,
+            pages=pages,
+            tabs={page.id: page.tab for page in pages},
             definitions=sorted(DEFINITIONS.items(), key=lambda pair: pair[0].lower()),
             charts=embed_json(charts),
             theme=embed_json(THEME),

@@ -10,7 +10,8 @@ from urllib.parse import quote
 
 import polars as pl
 
-from clv_pipeline.report.numbers import Formatter, as_counts, as_decimals, as_money, as_shares, as_text
+from clv_pipeline.report.facts import ReportData
+from clv_pipeline.report.numbers import Formatter, as_counts, as_decimals, as_money, as_shares, as_text, is_number
 
 MAX_ROWS = 60
 FOLD_ABOVE = 15
@@ -36,14 +37,16 @@ class Header:
 
 @dataclass(frozen=True)
 class Table:
-    """Formatted rows with a link that carries the unformatted frame as CSV."""
+    """Formatted rows, the numbers they sort by, and a link that carries the unformatted frame as CSV."""
 
     id: str
     title: str
     headers: Sequence[Header]
     rows: Sequence[Sequence[str]]
+    sort_keys: Sequence[Sequence[str]]
     note: str
     folded: bool
+    sortable: bool
     csv_name: str
     csv_href: str
     kind: ClassVar[str] = "table"
@@ -59,10 +62,12 @@ def build_table(
     csv_name: str,
     note: str = "",
     folded: bool = False,
+    sortable: bool = True,
 ) -> Table:
     """A table of `frame`'s `columns` (those it has); `csv` is what the link holds, in full.
 
-    More than MAX_ROWS rows are cut to the first ones, and the note says so; more than FOLD_ABOVE are folded away.
+    `sortable` is off where one row has nothing to do with the next. More than MAX_ROWS rows are cut to the first ones,
+    and the note says so; more than FOLD_ABOVE are folded away.
     """
     shown = frame.head(MAX_ROWS)
     present = [column for column in columns if column.name in frame.columns]
@@ -74,11 +79,48 @@ def build_table(
         title=title,
         headers=[Header(column.label, column.is_label) for column in present],
         rows=list(zip(*cells, strict=True)),
+        sort_keys=list(zip(*(_sort_keys(shown[column.name].to_list()) for column in present), strict=True)),
         note=note,
         folded=folded or frame.height > FOLD_ABOVE,
+        sortable=sortable and frame.height > 1,
         csv_name=csv_name,
         csv_href=to_csv_href(csv),
     )
+
+
+def build_lens_table(
+    data: ReportData,
+    name: str,
+    title: str,
+    columns: Sequence[Column],
+    *,
+    frame: pl.DataFrame | None = None,
+    csv: pl.DataFrame | None = None,
+    note: str = "",
+    folded: bool = False,
+    sortable: bool = True,
+) -> Table:
+    """The table `lenses.<name>`, or the part or form of it in `frame`; the CSV is the whole of it, or `csv`."""
+    shown = data.table(f"lenses.{name}") if frame is None else frame
+    exact = data.exact(f"lenses.{name}")
+    if "grain" in exact.columns:
+        exact = exact.filter(pl.col("grain") == data.facts.cohort)
+    return build_table(
+        f"table-{name.replace('_', '-')}",
+        title,
+        shown,
+        columns,
+        csv=exact if csv is None else csv,
+        csv_name=f"{name}_{data.facts.as_of}.csv",
+        note=note,
+        folded=folded,
+        sortable=sortable,
+    )
+
+
+def _sort_keys(values: Sequence[object]) -> list[str]:
+    """What a column sorts by: its numbers before formatting; labels have no key and sort by their text."""
+    return [f"{float(value):.9g}" if is_number(value) else "" for value in values]
 
 
 def to_csv_href(frame: pl.DataFrame) -> str:
@@ -90,6 +132,11 @@ def to_csv_href(frame: pl.DataFrame) -> str:
 def label(name: str, heading: str) -> Column:
     """A column of labels."""
     return Column(name, heading, as_text, is_label=True)
+
+
+def written(name: str, heading: str) -> Column:
+    """A column of numbers that are text already, each row in its own unit."""
+    return Column(name, heading, as_text)
 
 
 def counts(name: str, heading: str) -> Column:

@@ -264,13 +264,13 @@ def _reconciliation(orders: pl.DataFrame) -> pl.DataFrame:
     total = orders["spend"].sum()
     rows = [
         ("delivered", orders.height + 15 + 4, total + 90),
-        ("superseded", 0, 0.0),
-        ("duplicates", 4, 90.0),
-        ("deleted", 0, 0.0),
-        ("quarantined", 15, None),
+        ("duplicate", 4, 90.0),
         ("kept", orders.height, total),
-        ("without customer", 0, 0.0),
-        ("returns", 0, 0.0),
+        ("quarantined", 15, None),
+        ("known and delivered again", 0, 0.0),
+        ("replaced by a later delivery", 0, 0.0),
+        ("kept, without a customer", 0, 0.0),
+        ("kept, returns", 0, 0.0),
     ]
     frame = pl.DataFrame(rows, schema={"item": pl.String, "lines": pl.Int64, "amount": pl.Float64}, orient="row")
     return frame.with_columns(pl.col("amount").cast(MONEY))

@@ -9,6 +9,8 @@ from clv_pipeline.report import build_report, bundle
 from clv_pipeline_tests.report.sample import make_facts, make_tables
 from clv_pipeline_tests.report.sample_orders import make_tiny
 
+CHARTS = Path(bundle.__file__).parent / "templates" / "charts.js"
+
 
 class Scripts(HTMLParser):
     """The text of the scripts that run, as a browser would cut it out of the page."""
@@ -42,5 +44,5 @@ def test_the_library_is_in_the_page_once_and_kept_for_the_next(tmp_path: Path, m
     assert [file.suffix for file in tmp_path.iterdir()] == [".js"]
     [script] = Scripts(html).texts
     assert script.startswith(bundle.load_bundle(tmp_path))
-    assert script.rstrip().endswith("}")
+    assert script.rstrip().endswith(CHARTS.read_text(encoding="utf-8").rstrip())
     assert len(html.encode()) < 1_500_000

@@ -1,13 +1,21 @@
 """Sentences and formats, on numbers worked by hand."""
 
-from decimal import Decimal
-
 import polars as pl
 import pytest
 
 from clv_pipeline.report import numbers as n
 from clv_pipeline.report.facts import ReportData, shift_month
-from clv_pipeline.report.sections import drift, lens1, lens2, lens3, lens5, models, quality, scores, segments, summary
+from clv_pipeline.report.sections import (
+    drift,
+    lens1,
+    lens2,
+    lens3,
+    lens5,
+    models,
+    scores,
+    segments,
+    summary,
+)
 from clv_pipeline_tests.report.sample import make_facts
 
 
@@ -264,17 +272,4 @@ def test_score_drift_and_segment_sentences() -> None:
     assert segments.describe_segments(shares) == (
         "“Loyal” holds 25% of the customers and 80% of the spend to date; the largest segment, "
         "“Lost”, holds 75% and 20%."
-    )
-
-
-def test_reconciliation_adds_up_or_says_what_is_missing() -> None:
-    items = ["delivered", "duplicates", "quarantined", "kept", "returns"]
-    whole = pl.DataFrame({"item": items, "lines": [100, 4, 6, 90, 7], "amount": [Decimal(1)] * 5})
-    short = whole.with_columns(lines=pl.Series([100, 4, 6, 88, 7]))
-
-    assert quality.describe_reconciliation(whole) == (
-        "Of 100 delivered lines, 90 (90%) are kept, and every other line is accounted for."
-    )
-    assert quality.describe_reconciliation(short) == (
-        "Of 100 delivered lines, 88 (88%) are kept; 2 lines are not accounted for."
     )

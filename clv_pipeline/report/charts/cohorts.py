@@ -7,22 +7,26 @@ import polars as pl
 
 from clv_pipeline.report.blocks import Spec
 from clv_pipeline.report.charts.theme import (
+    IS_OTHER,
+    ORANGE,
     RULE,
+    cohort_choice,
     cohort_color,
-    count_axis,
-    money_axis,
+    dim_others,
+    measure_axis,
     to_data,
     to_spec,
     tooltips,
     with_text,
 )
-from clv_pipeline.report.numbers import Formatter, as_counts, as_money, as_shares
+from clv_pipeline.report.numbers import Formatter, as_counts, as_decimals, as_money, as_shares
 
 
-def draw_heat_map(grid: pl.DataFrame, age_title: str) -> Spec:
-    """% active by cohort and age. Age 0 (100% by definition) is grey; incomplete periods carry a * and no colour scale.
+def draw_heat_map(grid: pl.DataFrame, column: str, title: str | None) -> Spec:
+    """% active by cohort and `column` (age or calendar_period).
 
-    The percentages are written into the cells where these are wide enough.
+    Age 0 (100% by definition) is grey; incomplete periods carry a * and no colour scale. The percentages are written
+    into the cells where these are wide enough.
     """
     frame = with_text(grid, "share_text", as_shares(grid["pct_active"].to_list()))
     frame = with_text(frame, "active_text", as_counts(grid["active"].to_list()))
@@ -33,10 +37,11 @@ def draw_heat_map(grid: pl.DataFrame, age_title: str) -> Spec:
         later=pl.when((pl.col("age") > 0) & pl.col("complete")).then("pct_active"),
     )
     columns = ["cohort", "age", "calendar_period", "share_text", "active_text", "cell", "state", "later"]
-    ages = frame["age"].n_unique()
+    columns_shown = frame[column].n_unique()
     base = alt.Chart(to_data(frame, columns)).encode(
-        x=alt.X("age:O", axis=alt.Axis(title=age_title, orient="top")),
+        x=alt.X(f"{column}:O", axis=alt.Axis(title=title, orient="top")),
         y=alt.Y("cohort:O", axis=alt.Axis(title=None)),
+        opacity=dim_others(0.25),
         tooltip=tooltips(
             cohort="Cohort",
             age="Age",
@@ -54,32 +59,44 @@ def draw_heat_map(grid: pl.DataFrame, age_title: str) -> Spec:
         .mark_rect(stroke="white", strokeWidth=1)
         .encode(color=alt.Color("later:Q", scale=scale, legend=None))
     )
-    text = base.mark_text(fontSize=alt.ExprRef(f"width / {ages} < 25 ? 0 : 11")).encode(
+    text = base.mark_text(fontSize=alt.ExprRef(f"width / {columns_shown} < 25 ? 0 : 11")).encode(
         text="cell:N",
         color=alt.condition(f"datum.later > {0.58 * float(largest)}", alt.value("white"), alt.value("black")),  # pyright: ignore[reportArgumentType]
     )
-    return to_spec(ground + cells + text, max(60, 26 * frame["cohort"].n_unique() + 30))
+    choice, _ = cohort_choice()
+    return to_spec((ground + cells + text).add_params(choice), max(60, 26 * frame["cohort"].n_unique() + 30))
 
 
-def draw_age_lines(grid: pl.DataFrame, measure: str, title: str, currency: str | None, age_title: str) -> Spec:
-    """`measure` by age, a line a cohort; the points of incomplete periods stand apart, hollow."""
-    cells: Formatter = as_money(currency) if currency else _two_decimals
+def draw_lines(
+    grid: pl.DataFrame, measure: str, title: str, unit: str | None, *, by: str, by_title: str | None
+) -> Spec:
+    """`measure` by `by` (age or calendar_period), a line a cohort, hollow points for incomplete periods.
+
+    `unit` is a currency, '%' or None for plain numbers. The cohorts of the rows without `shown` appear when chosen.
+    """
     frame = grid.drop_nulls(measure)
-    frame = with_text(frame, "value_text", cells(frame[measure].to_list()))
+    frame = with_text(frame, "value_text", _write(unit)(frame[measure].to_list()))
     frame = frame.with_columns(state=pl.when("complete").then(pl.lit("complete")).otherwise(pl.lit("incomplete")))
-    cohorts = frame["cohort"].unique().sort().to_list()
-    axis = money_axis(title, currency) if currency else count_axis(title)
-    base = alt.Chart(to_data(frame, ["cohort", "age", "calendar_period", measure, "value_text", "state"])).encode(
-        x=alt.X("age:O", axis=alt.Axis(title=age_title)),
-        y=alt.Y(f"{measure}:Q", axis=axis),
-        color=cohort_color(cohorts, "Cohort"),
+    cohorts = frame.filter("shown")["cohort"].unique().sort().to_list()
+    keys = ["cohort", "age", "calendar_period"]
+    color = cohort_color(cohorts, "Cohort")
+    base = alt.Chart(to_data(frame, [*keys, measure, "value_text", "state", "shown"])).encode(
+        x=alt.X(f"{by}:O", axis=alt.Axis(title=by_title, labelPadding=10)),
+        y=alt.Y(f"{measure}:Q", axis=measure_axis(title, unit)),
+        detail="cohort:N",
+        color=alt.condition("datum.cohort == cohort", alt.value(ORANGE), color),
+        opacity=dim_others(),
         tooltip=tooltips(cohort="Cohort", age="Age", calendar_period="Period", value_text=title, state="State"),
     )
-    whole = base.transform_filter("datum.state == 'complete'")
-    points = base.mark_point(
-        filled=False, fill=alt.ExprRef("datum.state == 'complete' ? null : 'white'"), size=36
-    ).transform_filter("datum.state != 'complete'")
-    return to_spec(whole.mark_line(point={"size": 34}) + points, 220)
+    base = base.transform_filter("datum.shown || datum.cohort == cohort")
+    choice, legend = cohort_choice()
+    lines = base.transform_filter("datum.state == 'complete'").mark_line(point={"size": 34})
+    if len(cohorts) > 1:
+        lines = lines.add_params(legend)
+    if frame["complete"].all():
+        return to_spec(lines.add_params(choice), 220)
+    hollow = base.transform_filter("datum.state != 'complete'").mark_point(filled=False, fill="white", size=36)
+    return to_spec((lines + hollow).add_params(choice), 220)
 
 
 def draw_stack(grid: pl.DataFrame, measure: str, title: str, currency: str | None, cohorts: Sequence[str]) -> Spec:
@@ -90,22 +107,26 @@ def draw_stack(grid: pl.DataFrame, measure: str, title: str, currency: str | Non
         rank=pl.col("cohort").replace_strict({name: i for i, name in enumerate(cohorts)}, return_dtype=pl.Int64),
         state=pl.when("complete").then(pl.lit("complete")).otherwise(pl.lit("incomplete")),
     )
-    axis = money_axis(title, currency) if currency else count_axis(title)
     columns = ["cohort", "calendar_period", measure, "value_text", "state", "rank"]
+    pale = alt.when(IS_OTHER).then(alt.value(0.12)).when("datum.state != 'complete'").then(alt.value(0.55))
+    choice, legend = cohort_choice()
     chart = (
         alt.Chart(to_data(frame, columns))
         .mark_bar(stroke="white", strokeWidth=0.5)
         .encode(
-            x=alt.X("calendar_period:O", axis=alt.Axis(title=None)),
-            y=alt.Y(f"{measure}:Q", axis=axis),
+            x=alt.X("calendar_period:O", axis=alt.Axis(title=None, labelPadding=10)),
+            y=alt.Y(f"{measure}:Q", axis=measure_axis(title, currency, is_count=True)),
             color=cohort_color(cohorts, "Cohort"),
             order="rank:Q",
-            opacity=alt.condition("datum.state == 'complete'", alt.value(1), alt.value(0.55)),
+            opacity=pale.otherwise(alt.value(1)),
             tooltip=tooltips(cohort="Cohort", calendar_period="Period", value_text=title, state="State"),
         )
+        .add_params(choice, *([legend] if len(cohorts) > 1 else []))
     )
     return to_spec(chart, 260)
 
 
-def _two_decimals(values: Sequence[object]) -> list[str]:
-    return [f"{value:.2f}" for value in values if isinstance(value, int | float)]
+def _write(unit: str | None) -> Formatter:
+    if unit == "%":
+        return as_shares
+    return as_money(unit) if unit else as_decimals(2)

@@ -20,6 +20,8 @@ FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, s
 # Counts and money on axes: SI's m (milli) and G would puzzle a reader of money.
 _SIZE = "abs(datum.value)"
 _SHORT = f"({_SIZE} < 1 ? format({_SIZE}, '~g') : replace(format({_SIZE}, '~s'), 'G', 'B'))"
+# Whether the datum is of a cohort other than the chosen one; false while none is chosen.
+IS_OTHER = "cohort != '' && datum.cohort != cohort"
 _MINUS = "(datum.value < 0 ? '−' : '')"
 
 THEME: Spec = {
@@ -89,9 +91,29 @@ def money_axis(title: str, currency: str, **options: Any) -> alt.Axis:
     return alt.Axis(title=title, labelExpr=text, **{"tickCount": 5, **options})
 
 
-def share_axis(title: str, **options: Any) -> alt.Axis:
-    """An axis of ratios in percent."""
-    return alt.Axis(title=title, labelExpr="datum.value > 1 ? '' : format(datum.value, '~%')", tickCount=5, **options)
+def share_axis(title: str, *, is_part: bool = True) -> alt.Axis:
+    """An axis of ratios in percent; of parts of a whole nothing above 100% is written."""
+    text = "format(datum.value, '~%')"
+    return alt.Axis(title=title, labelExpr=f"datum.value > 1 ? '' : {text}" if is_part else text, tickCount=5)
+
+
+def measure_axis(title: str, unit: str | None, *, is_count: bool = False) -> alt.Axis:
+    """An axis in `unit`: a currency, '%', or None for plain numbers, which are whole ones with `is_count`."""
+    if unit == "%":
+        return share_axis(title, is_part=False)
+    if unit:
+        return money_axis(title, unit)
+    return count_axis(title, **({"tickMinStep": 1} if is_count else {}))
+
+
+def cohort_choice() -> tuple[alt.Parameter, alt.Parameter]:
+    """The chosen cohort ('' for all), which the page sets, and a selection that makes legends answer to clicks."""
+    return alt.param(name="cohort", value=""), alt.selection_point(name="legend", fields=["cohort"], bind="legend")
+
+
+def dim_others(strength: float = 0.12) -> Any:
+    """Full opacity, but for the cohorts that are not the chosen one."""
+    return alt.condition(IS_OTHER, alt.value(strength), alt.value(1))
 
 
 def cohort_color(cohorts: Sequence[str], title: str) -> alt.Color:

@@ -13,7 +13,7 @@ from clv_pipeline.report.charts.theme import (
     INK,
     LIGHT,
     ORANGE,
-    count_axis,
+    measure_axis,
     money_axis,
     share_axis,
     to_data,
@@ -26,12 +26,15 @@ from clv_pipeline.report.numbers import Formatter, as_counts, as_money, as_perce
 _BRIDGE_COLOURS = {"total": GREY, "gain": GREEN, "loss": ORANGE}
 
 
-def draw_months(months: pl.DataFrame, measure: str, title: str, currency: str | None) -> Spec:
-    """Bars of `measure` by month; months that are not complete (column `complete`) are pale. Money if `currency`."""
-    cells: Formatter = as_money(currency) if currency else as_counts
+def draw_months(months: pl.DataFrame, measure: str, title: str, unit: str | None) -> Spec:
+    """Bars of `measure` by period; those that are not complete (column `complete`) are pale.
+
+    `unit` is a currency, '%' or None for counts.
+    """
+    cells: Formatter = as_shares if unit == "%" else as_money(unit) if unit else as_counts
     frame = with_text(months, "value_text", cells(months[measure].to_list()))
     frame = frame.with_columns(state=pl.when("complete").then(pl.lit("complete")).otherwise(pl.lit("incomplete")))
-    axis = money_axis(title, currency) if currency else count_axis(title)
+    axis = measure_axis(title, unit, is_count=True)
     chart = (
         alt.Chart(to_data(frame, ["period", measure, "value_text", "state"]))
         .mark_bar(cornerRadiusEnd=2)
@@ -41,7 +44,7 @@ def draw_months(months: pl.DataFrame, measure: str, title: str, currency: str | 
             color=alt.Color(
                 "state:N", legend=None, scale=alt.Scale(domain=["complete", "incomplete"], range=[BLUE, LIGHT])
             ),
-            tooltip=tooltips(period="Month", value_text=title, state="State"),
+            tooltip=tooltips(period="Period", value_text=title, state="State"),
         )
     )
     return to_spec(chart, 200)

@@ -23,7 +23,7 @@ def build_section(data: ReportData) -> Section:
     """Each check against its threshold."""
     checks = data.table("drift.checks")
     if checks.is_empty():
-        return empty_section(_ID, _TITLE, _QUESTION, "There is no earlier month to compare with yet.")
+        return empty_section(_ID, _TITLE, "There is no earlier month to compare with yet.")
     checks = name_checks(checks)
     table = build_table(
         "drift-checks",
@@ -43,9 +43,9 @@ def build_section(data: ReportData) -> Section:
     )
     if checks["statistic"].is_null().all():
         sentence = "Neither month has values to compare, so no check could be made."
-        return Section(_ID, _TITLE, _QUESTION, [Note([sentence]), table])
+        return Section(_ID, _TITLE, [Note([sentence]), table], _QUESTION)
     figure = Figure("chart-drift", "Drift against the threshold", describe_drift(checks), draw_drift(checks))
-    return Section(_ID, _TITLE, _QUESTION, [figure, table])
+    return Section(_ID, _TITLE, [figure, table], _QUESTION)
 
 
 def name_checks(checks: pl.DataFrame) -> pl.DataFrame:

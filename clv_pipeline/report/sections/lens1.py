@@ -1,39 +1,51 @@
-"""Lens 1: how different customers are, in one window: the headline and the customer deciles."""
+"""Lens 1: how different customers are, in one window: the headline and the customer deciles.
+
+Each `build_...` makes one section of the page, or nothing where its table is not there.
+"""
 
 import polars as pl
 
 from clv_pipeline.report import numbers as n
 from clv_pipeline.report.blocks import Block, Figure, Note, Section, empty_section
 from clv_pipeline.report.charts.windows import draw_decile_shares
-from clv_pipeline.report.facts import ReportData, add_up
+from clv_pipeline.report.facts import ReportData, Totals, add_up
 from clv_pipeline.report.sections.summary import describe_window
 from clv_pipeline.report.tables import Table, amounts, build_table, counts, decimals, label, shares
 
-_ID, _TITLE, _QUESTION = "lens1", "Lens 1: who makes the profit", "How different are our customers?"
 
-
-def build_section(data: ReportData) -> Section:
-    """Profit by customer decile, the decile table and the headline table."""
-    deciles = data.table("lenses.lens1_customer_deciles")
-    deciles = deciles.sort("decile") if not deciles.is_empty() else deciles
+def build_headline(data: ReportData) -> Section:
+    """The window in one row."""
     total = data.window_2
-    if total is None or total.customers == 0 or deciles.is_empty():
-        return empty_section(_ID, _TITLE, _QUESTION, "No customer was active in the window.")
-    blocks: list[Block] = []
-    if total.customers < 10:
-        blocks.append(Note(["With fewer than ten active customers there are no ten deciles to compare."]))
-    elif total.profit <= 0:
-        blocks.append(Note(["The window made no profit, so there are no shares of profit to show."]))
-    else:
-        blocks.append(
-            Figure(
-                "chart-deciles",
-                f"Share of profit by customer decile, {describe_window(data, 2)}",
-                describe_deciles(deciles),
-                draw_decile_shares(deciles, "share_profit", "Share of profit", "Customer decile (1 = most profit)"),
-            )
-        )
-    return Section(_ID, _TITLE, _QUESTION, [*blocks, _build_deciles(data, deciles), _build_headline(data)])
+    if total is None or total.customers == 0:
+        return empty_section("window", "The window", "No customer was active in the window.")
+    return Section(
+        "window", "The window", [Note([describe_averages(total, data.facts.currency)]), _build_headline(data)]
+    )
+
+
+def build_deciles(data: ReportData) -> Section | None:
+    """Profit by customer decile and the decile table."""
+    total = data.window_2
+    if total is None or total.customers == 0 or not data.has("lenses.lens1_customer_deciles"):
+        return None
+    deciles = data.table("lenses.lens1_customer_deciles").sort("decile")
+    return Section(
+        "customer-deciles",
+        "Ten equal groups of customers",
+        [_draw_deciles(data, deciles), _build_deciles(data, deciles)],
+    )
+
+
+def describe_averages(total: Totals, currency: str) -> str:
+    """The identity of the window in numbers: customers x AOF x AOV x margin = profit."""
+    measures = total.measures
+    if measures["aof"] is None or measures["aov"] is None or measures["margin"] is None:
+        return f"{n.plural(total.customers, 'customer')} with {n.plural(total.orders, 'order')} and no spend."
+    return (
+        f"{n.plural(total.customers, 'active customer')} x {n.plain(measures['aof'], 2)} orders each (AOF) x "
+        f"{n.money(measures['aov'], currency)} an order (AOV) x {n.as_shares([measures['margin']])[0]} margin = "
+        f"{n.money(total.profit, currency)} of profit."
+    )
 
 
 def describe_deciles(deciles: pl.DataFrame) -> str:
@@ -52,6 +64,20 @@ def describe_deciles(deciles: pl.DataFrame) -> str:
     more = n.significant(top["aov"] / (spend / orders), 2)
     return (
         f"{text}; the top 10% order {often} times as often as the lower half and spend {more} times as much an order."
+    )
+
+
+def _draw_deciles(data: ReportData, deciles: pl.DataFrame) -> Block:
+    total = data.window_2
+    if deciles["customers"].sum() < 10:
+        return Note(["With fewer than ten active customers there are no ten deciles to compare."])
+    if total is None or total.profit <= 0:
+        return Note(["The window made no profit, so there are no shares of profit to show."])
+    return Figure(
+        "chart-deciles",
+        f"Share of profit by customer decile, {describe_window(data, 2)}",
+        describe_deciles(deciles),
+        draw_decile_shares(deciles, "share_profit", "Share of profit", "Customer decile (1 = most profit)"),
     )
 
 
@@ -91,7 +117,7 @@ def _build_headline(data: ReportData) -> Table:
         )
     return build_table(
         "headline",
-        "The window",
+        f"Totals and averages, {describe_window(data, 2)}",
         headline,
         [
             label("window_start", "From"),

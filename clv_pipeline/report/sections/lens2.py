@@ -1,15 +1,17 @@
-"""Lens 2: what changed between two adjacent windows: who bought when, and the bridge of profit."""
+"""Lens 2: what changed between two adjacent windows: who bought when, and the bridge of profit.
+
+Each `build_...` makes one section of the page, or nothing where its table is not there.
+"""
 
 import polars as pl
 
 from clv_pipeline.report import numbers as n
-from clv_pipeline.report.blocks import Block, Figure, FigureGrid, Note, Section, empty_section
+from clv_pipeline.report.blocks import Block, Figure, Note, Section, empty_section
 from clv_pipeline.report.charts.windows import draw_bridge, draw_pairs
 from clv_pipeline.report.facts import ReportData
 from clv_pipeline.report.sections.summary import describe_window
 from clv_pipeline.report.tables import Table, amounts, build_table, counts, decimals, label, shares
 
-_ID, _TITLE, _QUESTION = "lens2", "Lens 2: what changed", "What changed since the window before?"
 GROUPS = {"first_only": "First window only", "both": "Both windows", "new": "New", "returning": "Returning"}
 STEPS = {
     "window_1": "Window before",
@@ -21,29 +23,32 @@ STEPS = {
 }
 
 
-def build_section(data: ReportData) -> Section:
-    """Groups of customers and the bridge; a caution where the windows cannot be compared."""
+def build_groups(data: ReportData) -> Section:
+    """Groups of customers by when they bought; a caution where the windows cannot be compared."""
+    id, title = "who-bought-when", "Customers of the two windows"
     groups = _name_groups(data.table("lenses.lens2_groups"))
     if groups.is_empty() or not groups["customers"].sum():
-        return empty_section(_ID, _TITLE, _QUESTION, "No customer was active in either window.")
+        return empty_section(id, title, "No customer was active in either window.")
+    table = _build_groups(data, groups)
     if data.window_1 is None:
         sentence = f"There is no order in the window before ({describe_window(data, 1)}), so nothing can be compared."
-        return Section(_ID, _TITLE, _QUESTION, [Note([sentence]), _build_groups(data, groups)])
-    blocks: list[Block] = []
+        return Section(id, title, [Note([sentence]), table])
+    blocks: list[Block] = [_draw_groups(groups), table]
     if not data.is_comparable:
         which = [name for window, name in ((1, "window before"), (2, "latest window")) if _is_partial(data, window)]
-        blocks.append(
-            Note(
-                [
-                    f"Not covered by data in full: the {n.join_words(which)}. The figures below add up, but they "
-                    "compare windows of unequal length."
-                ],
-                caution=True,
-            )
+        sentence = (
+            f"Not covered by data in full: the {n.join_words(which)}. The figures below add up, but they compare "
+            "windows of unequal length."
         )
-    figures = [_draw_groups(groups), *_draw_bridge(data)]
-    tables = [_build_groups(data, groups), *_build_bridge(data)]
-    return Section(_ID, _TITLE, _QUESTION, [*blocks, FigureGrid(figures), *tables])
+        blocks.insert(0, Note([sentence], caution=True))
+    return Section(id, title, blocks)
+
+
+def build_bridge(data: ReportData) -> Section | None:
+    """How the profit of the window before became that of the latest."""
+    if data.window_1 is None or not data.has("lenses.lens2_bridge"):
+        return None
+    return Section("profit-bridge", "From one profit to the next", [_draw_bridge(data), _build_bridge(data)])
 
 
 def describe_groups(groups: pl.DataFrame) -> str:
@@ -103,10 +108,8 @@ def _draw_groups(groups: pl.DataFrame) -> Figure:
     return Figure("chart-groups", "Who bought when", describe_groups(groups), spec)
 
 
-def _draw_bridge(data: ReportData) -> list[Figure]:
+def _draw_bridge(data: ReportData) -> Figure:
     bridge = data.table("lenses.lens2_bridge")
-    if bridge.is_empty():
-        return []
     named = bridge.with_columns(
         label=pl.col("item").replace_strict(STEPS),
         is_total=pl.col("item").is_in(["window_1", "window_2"]),
@@ -122,7 +125,7 @@ def _draw_bridge(data: ReportData) -> list[Figure]:
     named = named.with_columns(label=pl.col("label").replace(renamed))
     money = data.facts.currency
     sentence = describe_bridge(named, money, marks)
-    return [Figure("chart-bridge", "The bridge of profit", sentence, draw_bridge(named, money))]
+    return Figure("chart-bridge", "The bridge of profit", sentence, draw_bridge(named, money))
 
 
 def _build_groups(data: ReportData, groups: pl.DataFrame) -> Table:
@@ -152,20 +155,18 @@ def _build_groups(data: ReportData, groups: pl.DataFrame) -> Table:
     )
 
 
-def _build_bridge(data: ReportData) -> list[Table]:
-    bridge = data.table("lenses.lens2_bridge")
-    if bridge.is_empty():
-        return []
-    named = bridge.sort("step").with_columns(
-        label=pl.col("item").replace_strict(STEPS).str.replace("|", " ", literal=True)
+def _build_bridge(data: ReportData) -> Table:
+    named = (
+        data.table("lenses.lens2_bridge")
+        .sort("step")
+        .with_columns(label=pl.col("item").replace_strict(STEPS).str.replace("|", " ", literal=True))
     )
-    return [
-        build_table(
-            "bridge",
-            "The bridge of profit, step by step",
-            named,
-            [label("label", "Step"), amounts("profit", "Profit", data.facts.currency)],
-            csv=data.exact("lenses.lens2_bridge"),
-            csv_name=f"lens2_bridge_{data.facts.as_of}.csv",
-        )
-    ]
+    return build_table(
+        "bridge",
+        "The bridge of profit, step by step",
+        named,
+        [label("label", "Step"), amounts("profit", "Profit", data.facts.currency)],
+        csv=data.exact("lenses.lens2_bridge"),
+        csv_name=f"lens2_bridge_{data.facts.as_of}.csv",
+        sortable=False,
+    )

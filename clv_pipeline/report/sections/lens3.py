@@ -1,46 +1,88 @@
-"""Lenses 3 and 4: how cohorts evolve with age: % active, AOF and AOV while active, profit per acquired customer."""
+"""Lens 3: how a cohort evolves with age: % active, AOF and AOV while active, profit per acquired customer.
+
+Each `build_...` makes one section of the page, or nothing where its table is not there.
+"""
 
 import polars as pl
 
 from clv_pipeline.report import numbers as n
-from clv_pipeline.report.blocks import Block, Figure, FigureGrid, Note, Section, empty_section
-from clv_pipeline.report.charts.cohorts import draw_age_lines, draw_heat_map
+from clv_pipeline.report.blocks import Block, Figure, FigureGrid, Note, Picker, Section, empty_section
+from clv_pipeline.report.charts.cohorts import draw_heat_map, draw_lines
 from clv_pipeline.report.facts import ReportData, add_up
 from clv_pipeline.report.tables import Table, amounts, build_table, counts, decimals, label, shares
 
-_ID, _TITLE, _QUESTION = (
-    "lens3",
-    "Lenses 3 and 4: how cohorts evolve",
-    "How does a cohort evolve as it ages, and do cohorts differ?",
-)
+_ID, _TITLE = "cohort-activity", "Who is still buying"
 MAX_HEAT_COHORTS = 24
 MAX_HEAT_AGES = 36
 MAX_LINES = 6
+# Measures that are 100% at age 0, which would flatten all that follows.
+FROM_AGE_1 = ("pct_active", "profit_index")
 
 
-def build_section(data: ReportData) -> Section:
-    """The heat map of % active, four line charts, and the grid as a table."""
-    grid = data.table("lenses.lens3_cohort_age")
+def build_activity(data: ReportData) -> Section:
+    """The heat map of % active, or why there is none yet."""
+    grid = sort_grid(data)
     if grid.is_empty():
-        return empty_section(_ID, _TITLE, _QUESTION, "There is no cohort yet.")
-    grid = grid.sort("cohort_start", "age", nulls_last=False)
+        return empty_section(_ID, _TITLE, "There is no cohort yet.")
     sized = grid.drop_nulls("pct_active")
-    table = _build_grid(data, grid)
     if sized.is_empty():
         sentence = "All customers were acquired before the data start, so the size of their cohort is unknown."
-        return Section(_ID, _TITLE, _QUESTION, [Note([sentence]), table])
-    blocks: list[Block] = []
+        return empty_section(_ID, _TITLE, sentence)
     if sized["age"].max() == 0:
-        blocks.append(
-            Note([f"Every cohort is still in the {data.facts.cohort} it was acquired in: nothing to compare yet."])
-        )
-    else:
-        blocks += [_draw_activity(data, sized), FigureGrid(_draw_lines(data, sized))]
-        if not grid["complete"].all():
-            blocks.append(
-                Note([f"Marked * or drawn hollow: a {data.facts.cohort} that had not ended by the as-of date."])
-            )
-    return Section(_ID, _TITLE, _QUESTION, [*blocks, table])
+        sentence = f"Every cohort is still in the {data.facts.cohort} it was acquired in: nothing to compare yet."
+        return empty_section(_ID, _TITLE, sentence)
+    return Section(
+        _ID, _TITLE, [Picker(list_cohorts(sized)), _draw_activity(data, sized), *note_incomplete(data, grid)]
+    )
+
+
+def build_factors(data: ReportData) -> Section | None:
+    """Each factor of revenue by age, and the grid as a table."""
+    grid = sort_grid(data)
+    if grid.is_empty():
+        return None
+    sized = grid.drop_nulls("pct_active")
+    blocks: list[Block] = [_build_grid(data, grid)]
+    if not sized.is_empty() and sized["age"].max() != 0:
+        rule = "Spend of a period = cohort size x % active x AOF x AOV; profit = spend x margin."
+        blocks = [Note([rule]), FigureGrid(_draw_factors(data, sized)), *blocks]
+    return Section("cohort-factors", "What the spend of a cohort is made of", blocks)
+
+
+def sort_grid(data: ReportData) -> pl.DataFrame:
+    """Cohort x age, the oldest cohort first; empty without a cohort."""
+    grid = data.table("lenses.lens3_cohort_age")
+    return grid if grid.is_empty() else grid.sort("cohort_start", "age", nulls_last=False)
+
+
+def list_cohorts(sized: pl.DataFrame) -> list[str]:
+    """The cohorts that can be chosen: the latest MAX_HEAT_COHORTS of known size."""
+    return sized["cohort"].unique(maintain_order=True).to_list()[-MAX_HEAT_COHORTS:]
+
+
+def choose_rows(sized: pl.DataFrame, measure: str) -> pl.DataFrame:
+    """Rows for the lines of `measure`; `shown` marks the few cohorts that are there without a choice."""
+    cohorts = list_cohorts(sized)
+    ages = pl.col("age").is_between(1 if measure in FROM_AGE_1 else 0, MAX_HEAT_AGES)
+    return sized.filter(pl.col("cohort").is_in(cohorts), ages).with_columns(
+        shown=pl.col("cohort").is_in(pick_cohorts(cohorts, MAX_LINES))
+    )
+
+
+def note_selection(sized: pl.DataFrame, measure: str) -> str:
+    """What the lines leave out: the first age where it is 100% by definition, and cohorts where there are many."""
+    total = sized["cohort"].n_unique()
+    notes = ["Age 0 is left out: it is 100% by definition."] if measure in FROM_AGE_1 else []
+    if total > MAX_LINES:
+        notes.append(f"{MAX_LINES} of {total} cohorts, evenly spread; choose another to see it too.")
+    return " ".join(notes)
+
+
+def note_incomplete(data: ReportData, grid: pl.DataFrame) -> list[Block]:
+    """What the marks of incomplete periods mean, where there are any."""
+    if grid["complete"].all():
+        return []
+    return [Note([f"Marked * or drawn hollow: a {data.facts.cohort} that had not ended by the as-of date."])]
 
 
 def pick_cohorts(cohorts: list[str], most: int) -> list[str]:
@@ -74,14 +116,14 @@ def describe_activity(sized: pl.DataFrame, grain: str) -> str:
     return f"{text} and {n.share(last['pct_active'])} at age {last['age']}, in {last['calendar_period']}."
 
 
-def describe_measure(sized: pl.DataFrame, measure: str, name: str, currency: str | None) -> str:
+def describe_measure(sized: pl.DataFrame, measure: str, name: str, unit: str | None) -> str:
     """The oldest cohort's `measure` at its first and last complete age with a value."""
     oldest = sized.filter(pl.col("cohort") == sized["cohort"][0], pl.col("complete")).drop_nulls(measure)
     if oldest.is_empty():
         return f"{name}: no complete period yet."
 
     def write(value: float) -> str:
-        return n.money(value, currency) if currency else n.plain(value, 2)
+        return n.measure(value, unit)
 
     first, last = oldest.row(0, named=True), oldest.row(-1, named=True)
     if first["age"] == last["age"]:
@@ -101,30 +143,29 @@ def _draw_activity(data: ReportData, sized: pl.DataFrame) -> Figure:
             f" The latest {min(len(cohorts), MAX_HEAT_COHORTS)} of {len(cohorts)} cohorts up to age {MAX_HEAT_AGES}."
         )
     grain = data.facts.cohort
-    spec = draw_heat_map(shown, f"Age in {grain}s")
+    spec = draw_heat_map(shown, "age", f"Age in {grain}s")
     return Figure("chart-activity", "% of cohort active, by age", describe_activity(sized, grain), spec, note)
 
 
-def _draw_lines(data: ReportData, sized: pl.DataFrame) -> list[Figure]:
-    cohorts = sized["cohort"].unique(maintain_order=True).to_list()
-    shown = sized.filter(pl.col("cohort").is_in(pick_cohorts(cohorts, MAX_LINES)))
-    note = f"{MAX_LINES} of {len(cohorts)} cohorts, evenly spread." if len(cohorts) > MAX_LINES else ""
-    grain, money = data.facts.cohort, data.facts.currency
+def _draw_factors(data: ReportData, sized: pl.DataFrame) -> list[Figure]:
+    money = data.facts.currency
     measures: list[tuple[str, str, str | None]] = [
+        ("pct_active", "% active", "%"),
         ("aof", "AOF", None),
         ("aov", "AOV", money),
         ("profit_per_acquired", "Profit per acquired customer", money),
-        ("cumulative_profit_per_acquired", "Profit to date per acquired customer", money),
     ]
     return [
         Figure(
             f"chart-age-{measure.replace('_', '-')}",
             f"{name} by age",
-            describe_measure(sized, measure, name, currency),
-            draw_age_lines(shown, measure, name, currency, f"Age in {grain}s"),
-            note,
+            describe_measure(sized, measure, name, unit),
+            draw_lines(
+                choose_rows(sized, measure), measure, name, unit, by="age", by_title=f"Age in {data.facts.cohort}s"
+            ),
+            note_selection(sized, measure),
         )
-        for measure, name, currency in measures
+        for measure, name, unit in measures
     ]
 
 

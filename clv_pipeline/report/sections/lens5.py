@@ -1,42 +1,58 @@
-"""Lens 5: the whole base by cohort and calendar period (the C3 picture), and what carries over from one to the next."""
+"""Lens 5: the whole base by cohort and calendar period (the C3 picture), and what carries over from one to the next.
+
+Each `build_...` makes one section of the page, or nothing where its table is not there.
+"""
 
 import polars as pl
 
 from clv_pipeline.report import numbers as n
-from clv_pipeline.report.blocks import Figure, FigureGrid, Note, Section, empty_section
+from clv_pipeline.report.blocks import Block, Figure, FigureGrid, Note, Picker, Section, empty_section
 from clv_pipeline.report.charts.cohorts import draw_stack
+from clv_pipeline.report.charts.windows import draw_months
 from clv_pipeline.report.facts import ReportData
 from clv_pipeline.report.tables import Table, amounts, build_table, counts, label, shares
 
-_ID, _TITLE, _QUESTION = "lens5", "Lens 5: the whole base", "How healthy is the whole customer base?"
 MAX_PERIODS = 24
 MAX_COHORTS = 12
 
 
-def build_section(data: ReportData) -> Section:
-    """Active customers and profit stacked by cohort, and a table by calendar period."""
+def build_stacks(data: ReportData) -> Section:
+    """Active customers and profit stacked by cohort, with the grid behind them."""
+    id, title = "c3", "The base by cohort (C3)"
     grid = data.table("lenses.lens5_cohort_calendar")
     if grid.is_empty():
-        return empty_section(_ID, _TITLE, _QUESTION, "There is no cohort yet.")
-    cohorts = order_cohorts(grid)
+        return empty_section(id, title, "There is no cohort yet.")
     periods = sum_periods(grid)
-    shown = fold_cohorts(
-        grid.filter(pl.col("calendar_period").is_in(periods["calendar_period"].tail(MAX_PERIODS).implode())), cohorts
-    )
-    names = order_cohorts(shown)
-    note = "" if grid["complete"].all() else f"Pale: a {data.facts.cohort} that had not ended by the as-of date."
-    tables = [_build_periods(data, periods), _build_grid(data, grid)]
-    money = data.facts.currency
     if periods.height < 2:
         sentence = f"{periods['calendar_period'][0]} is the only period so far: nothing to compare yet."
-        return Section(_ID, _TITLE, _QUESTION, [Note([sentence]), *tables])
+        return Section(id, title, [Note([sentence]), _build_grid(data, grid)])
+    latest = periods["calendar_period"].tail(MAX_PERIODS).implode()
+    shown = fold_cohorts(grid.filter(pl.col("calendar_period").is_in(latest)), order_cohorts(grid))
+    names, money = order_cohorts(shown), data.facts.currency
+    note = "" if grid["complete"].all() else f"Pale: a {data.facts.cohort} that had not ended by the as-of date."
     active = draw_stack(shown, "active", "Active customers", None, names)
     profit = draw_stack(shown, "profit", "Profit", money, names)
     figures = [
         Figure("chart-c3-active", "Active customers by cohort", describe_newest(periods), active, note),
-        Figure("chart-c3-profit", "Profit by cohort", describe_carry_over(periods, money), profit, note),
+        Figure("chart-c3-profit", "Profit by cohort", describe_sources(periods), profit, note),
     ]
-    return Section(_ID, _TITLE, _QUESTION, [FigureGrid(figures), *tables])
+    return Section(id, title, [Picker(names), FigureGrid(figures), _build_grid(data, grid)])
+
+
+def build_periods(data: ReportData) -> Section | None:
+    """Totals by calendar period, what the newest cohort gave, and carry-over."""
+    grid = data.table("lenses.lens5_cohort_calendar")
+    if grid.is_empty():
+        return None
+    periods = sum_periods(grid)
+    blocks: list[Block] = [_build_periods(data, periods)]
+    if periods["carry_over"].drop_nulls().len() > 1:
+        shown = periods.tail(MAX_PERIODS)
+        spec = draw_months(shown.rename({"calendar_period": "period"}), "carry_over", "Carry-over", "%")
+        sentence = describe_carry_over(periods, data.facts.currency)
+        note = "A period whose predecessor is missing, incomplete or without profit has no carry-over."
+        blocks.insert(0, Figure("chart-carry-over", "Carry-over by period", sentence, spec, note))
+    return Section("carry-over", "Period by period: new customers and carry-over", blocks)
 
 
 def order_cohorts(grid: pl.DataFrame) -> list[str]:
@@ -90,6 +106,18 @@ def describe_newest(periods: pl.DataFrame) -> str:
     new = f"{n.share(row['share_new'])} of them acquired in it" if row["new_active"] else "none of them acquired in it"
     verb = "customer was" if row["active"] == 1 else "customers were"
     return f"In {row['calendar_period']}, the latest complete period, {n.count(row['active'])} {verb} active, {new}."
+
+
+def describe_sources(periods: pl.DataFrame) -> str:
+    """The share of the latest complete period's profit that customers acquired in it brought."""
+    whole = periods.filter(pl.col("complete") & (pl.col("profit") > 0))
+    if whole.is_empty():
+        return "No complete period made a profit yet."
+    row = whole.row(-1, named=True)
+    return (
+        f"In {row['calendar_period']}, {n.share(1 - row['new_profit'] / row['profit'])} of the profit came from "
+        f"customers acquired before it, {n.share(row['new_profit'] / row['profit'])} from those acquired in it."
+    )
 
 
 def describe_carry_over(periods: pl.DataFrame, currency: str) -> str:

@@ -8,7 +8,7 @@ from clv_pipeline.report.charts.models import draw_fit
 from clv_pipeline.report.facts import ReportData, add_up
 from clv_pipeline.report.tables import Column, Table, build_table, counts, label
 
-_ID, _TITLE, _QUESTION = "models", "Models", "What do the models say about buying, and do they fit?"
+_ID, _TITLE, _QUESTION = "models-fit", "Models", "What do the models say about buying, and do they fit?"
 MODEL_NAMES = {
     "bg_nbd": "BG/NBD",
     "mbg_nbd": "MBG/NBD",
@@ -29,7 +29,7 @@ def build_section(data: ReportData) -> Section:
     parameters = data.table("models.parameters")
     if parameters.is_empty():
         sentence = "No model could be fitted: it takes customers with repeat purchases on different days."
-        return empty_section(_ID, _TITLE, _QUESTION, sentence)
+        return empty_section(_ID, _TITLE, sentence)
     blocks: list[Block] = []
     if sentences := describe_models(parameters, data.facts.currency):
         blocks.append(Note(sentences))
@@ -43,7 +43,7 @@ def build_section(data: ReportData) -> Section:
     blocks.append(_build_parameters(data, parameters))
     if not data.table("models.evaluation").is_empty():
         blocks.append(_build_evaluation(data))
-    return Section(_ID, _TITLE, _QUESTION, blocks)
+    return Section(_ID, _TITLE, blocks, _QUESTION)
 
 
 def has_certain_alive(data: ReportData) -> bool:

@@ -6,28 +6,32 @@ from clv_pipeline.report import numbers as n
 from clv_pipeline.report.blocks import Block, Figure, Note, Section, empty_section
 from clv_pipeline.report.charts.windows import draw_months
 from clv_pipeline.report.facts import ReportData, add_up
-from clv_pipeline.report.sections.summary import mark_complete
+from clv_pipeline.report.sections.months import mark_complete
 from clv_pipeline.report.tables import Table, amounts, build_table, counts, label
 
-_ID, _TITLE, _QUESTION = "quality", "Data quality", "Is every delivered line accounted for?"
+_PART_OF_KEPT = "kept, "
 
 
-def build_section(data: ReportData) -> Section:
-    """Reconciliation, quarantine, and lines by month."""
-    blocks = [*_build_reconciliation(data), *_build_quarantine(data), *_build_lines(data)]
+def build_reconciliation(data: ReportData) -> Section:
+    """Where the delivered lines went, and what is in quarantine."""
+    blocks = [*_build_reconciliation(data), *_build_quarantine(data)]
     if not blocks:
-        return empty_section(_ID, _TITLE, _QUESTION, "No line has been delivered.")
-    return Section(_ID, _TITLE, _QUESTION, blocks)
+        return empty_section("lines-accounted", "Where the delivered lines went", "No line has been delivered.")
+    return Section("lines-accounted", "Where the delivered lines went", blocks)
+
+
+def build_lines(data: ReportData) -> Section | None:
+    """Lines by month."""
+    blocks = _build_lines(data)
+    return Section("lines-months", "How many lines each month brought", blocks) if blocks else None
 
 
 def find_gap(reconciliation: pl.DataFrame) -> int | None:
-    """Delivered lines that are neither kept nor in one of the items between the two; None if that cannot be said."""
-    items = reconciliation["item"].to_list()
-    if "delivered" not in items or "kept" not in items:
+    """Delivered lines that are in no other item; None if that cannot be said. Parts of `kept` are in it already."""
+    lines = {str(item): abs(value or 0) for item, value in reconciliation.select("item", "lines").iter_rows()}
+    if "delivered" not in lines or "kept" not in lines:
         return None
-    first, last = items.index("delivered"), items.index("kept")
-    lines = [abs(value or 0) for value in reconciliation["lines"].to_list()]
-    return lines[first] - lines[last] - sum(lines[first + 1 : last])
+    return lines.pop("delivered") - sum(value for item, value in lines.items() if not item.startswith(_PART_OF_KEPT))
 
 
 def describe_reconciliation(reconciliation: pl.DataFrame) -> str:
@@ -69,7 +73,9 @@ def _build_reconciliation(data: ReportData) -> list[Block]:
         [label("item", "Item"), counts("lines", "Lines"), amounts("amount", "Amount", data.facts.currency)],
         csv=data.exact("transactions.reconciliation"),
         csv_name=f"reconciliation_{data.facts.as_of}.csv",
-        note="Delivered = kept + the items between the two. Items after “kept” are parts of it.",
+        note="Delivered = the sum of the items below it, but for those named “kept, ...”, which are parts of “kept”. "
+        "Duplicates and lines delivered again count once; of several versions of a line the latest counts.",
+        sortable=False,
     )
     return [Note([describe_reconciliation(reconciliation)], caution=bool(gap)), table]
 

@@ -16,19 +16,19 @@ def build_section(data: ReportData) -> Section:
     """CLV by decile with its table, then the top and the bottom of the list."""
     deciles, top = data.table("scores.deciles"), data.table("scores.top")
     if deciles.is_empty() and top.is_empty():
-        return empty_section(
-            _ID, _TITLE, _QUESTION, "There are no scores for this month: no fitted model has passed its checks."
-        )
+        return empty_section(_ID, _TITLE, "There are no scores for this month: no fitted model has passed its checks.")
     blocks: list[Block] = []
     if not deciles.is_empty():
         blocks += _build_deciles(data, deciles.sort("decile"))
     if has_certain_alive(data):
         blocks.append(Note([ALIVE_NOTE]))
+    if sentence := describe_unlikely(data.table("scores.ranges")):
+        blocks.append(Note([sentence]))
     for name, title in (("top", "Highest CLV"), ("bottom", "Lowest CLV")):
         frame = data.table(f"scores.{name}")
         if not frame.is_empty():
             blocks.append(_build_customers(data, name, title, frame))
-    return Section(_ID, _TITLE, _QUESTION, blocks)
+    return Section(_ID, _TITLE, blocks, _QUESTION)
 
 
 def describe_deciles(deciles: pl.DataFrame, currency: str) -> str:
@@ -40,6 +40,19 @@ def describe_deciles(deciles: pl.DataFrame, currency: str) -> str:
         return f"{text}."
     low = add_up(deciles.filter(pl.col("decile") > 5), "clv") / total
     return f"{text}; decile 1 brings {n.share(deciles['clv'][0] / total)} of it, the lower half {n.share(low)}."
+
+
+def describe_unlikely(ranges: pl.DataFrame) -> str:
+    """How many customers have a CLV above 0 and a likely range that ends at 0, and why both are right; '' for none."""
+    if ranges.is_empty() or not ranges["unlikely"][0]:
+        return ""
+    found, total = int(ranges["unlikely"][0]), int(ranges["customers"][0])
+    what = "has a CLV above 0 and a likely range" if found == 1 else "have a CLV above 0 and a likely range"
+    return (
+        f"{n.count(found)} of {n.plural(total, 'scored customer')} ({n.share(found / total)}) {what} that ends at 0. "
+        "Both are right: the chance that such a customer buys at all is below 10%, so the most that is likely is "
+        "nothing, while CLV is an average that counts the few who will buy."
+    )
 
 
 def _build_deciles(data: ReportData, deciles: pl.DataFrame) -> list[Block]:

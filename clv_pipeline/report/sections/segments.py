@@ -15,7 +15,7 @@ def build_section(data: ReportData) -> Section:
     """Customers and spend by RFM segment."""
     segments = data.table("rfm.segments")
     if segments.is_empty() or not segments["customers"].sum():
-        return empty_section(_ID, _TITLE, _QUESTION, "No customer has an order yet.")
+        return empty_section(_ID, _TITLE, "No customer has an order yet.")
     spend = segments["spend"].sum()
     segments = segments.with_columns(
         segment=pl.col("segment").str.slice(0, 1).str.to_uppercase() + pl.col("segment").str.slice(1),
@@ -42,7 +42,7 @@ def build_section(data: ReportData) -> Section:
         series = [("share_customers", "Customers"), ("share_spend", "Spend to date")]
         spec = draw_pairs(segments, "segment", series, "Share", segments["segment"].to_list())
         blocks.insert(0, Figure("chart-segments", "Customers and spend by segment", describe_segments(segments), spec))
-    return Section(_ID, _TITLE, _QUESTION, blocks)
+    return Section(_ID, _TITLE, blocks, _QUESTION)
 
 
 def describe_segments(segments: pl.DataFrame) -> str:

@@ -5,12 +5,11 @@ import math
 import polars as pl
 
 from clv_pipeline.report import numbers as n
-from clv_pipeline.report.blocks import Block, Card, Cards, Figure, Note, Section, empty_section
-from clv_pipeline.report.charts.windows import draw_months
+from clv_pipeline.report.blocks import Block, Card, Cards, Note, Section, empty_section
 from clv_pipeline.report.facts import ReportData, Totals, add_up
-from clv_pipeline.report.tables import amounts, build_table, counts, label
+from clv_pipeline.report.sections.trust import describe_trust
 
-_ID, _TITLE, _QUESTION = "summary", "Summary", "How healthy is the customer base, and can this be trusted?"
+_ID, _TITLE = "at-a-glance", "At a glance"
 _FACTORS = {
     "customers": "the number of active customers",
     "aof": "orders per customer (AOF)",
@@ -19,19 +18,17 @@ _FACTORS = {
 }
 
 
-def build_section(data: ReportData) -> Section:
-    """Cards, three or four sentences, and profit by month."""
+def build_headline(data: ReportData) -> Section:
+    """Cards, three or four sentences, and what to know before comparing."""
     now = data.window_2
     if now is None or now.orders == 0:
-        return empty_section(
-            _ID, _TITLE, _QUESTION, f"There is no order in the window that ends in {n.month(data.facts.as_of)}."
-        )
+        return empty_section(_ID, _TITLE, f"There is no order in the window that ends in {n.month(data.facts.as_of)}.")
     cautions = describe_gaps(data)
     sentences = [describe_headline(data, now), *describe_change(data), *describe_concentration(data)]
     blocks: list[Block] = [Cards(build_cards(data, now)), Note([*sentences, describe_trust(data)])]
     if cautions:
         blocks.insert(0, Note(cautions, caution=True))
-    return Section(_ID, _TITLE, _QUESTION, [*blocks, *build_months(data)])
+    return Section(_ID, _TITLE, blocks)
 
 
 def build_cards(data: ReportData, now: Totals) -> list[Card]:
@@ -142,73 +139,6 @@ def describe_concentration(data: ReportData) -> list[str]:
         who = "customers acquired within the window"
         sentences.append(f"{n.share(new / now.profit)} of the profit came from {who}.")
     return sentences
-
-
-def describe_trust(data: ReportData) -> str:
-    """What the checks say about the figures."""
-    parts = []
-    lines = data.table("transactions.reconciliation")
-    if not lines.is_empty():
-        found = dict(zip(lines["item"].to_list(), lines["lines"].to_list(), strict=True))
-        if found.get("delivered") and found.get("kept") is not None:
-            kept = n.share(found["kept"] / found["delivered"])
-            bad = n.count(found.get("quarantined") or 0)
-            parts.append(f"{kept} of the delivered lines are in these figures ({bad} in quarantine)")
-    drift = data.table("drift.checks")
-    if not drift.is_empty():
-        found = int(drift["drifted"].sum())
-        verb = "is" if found == 1 else "are"
-        parts.append(f"{found} of {n.plural(drift.height, 'drift check')} {verb} beyond the threshold")
-    if data.table("models.parameters").is_empty():
-        parts.append("no model could be fitted, so there are no scores")
-    elif data.table("scores.top").is_empty():
-        parts.append("there are no scores for this month")
-    text = n.join_words(parts) or "There are no checks for this month"
-    return f"Trust: {text}." if parts else f"{text}."
-
-
-def build_months(data: ReportData) -> list[Block]:
-    """Profit by month, with the table."""
-    months = mark_complete(data)
-    if months.is_empty():
-        return []
-    facts = data.facts
-    best = months.sort("profit", descending=True).row(0, named=True)
-    last = months.row(-1, named=True)
-    sentence = f"The best month was {n.month(best['period'])} with {n.money(best['profit'], facts.currency)} of profit"
-    if last["period"] != best["period"]:
-        so_far = "" if last["complete"] else " so far"
-        sentence += f"; {n.month(last['period'])} brought {n.money(last['profit'], facts.currency)}{so_far}"
-    table = build_table(
-        "months",
-        "Months",
-        months.reverse(),
-        [
-            label("period", "Month"),
-            counts("customers", "Customers"),
-            counts("orders", "Orders"),
-            amounts("spend", "Spend", facts.currency),
-            amounts("profit", "Profit", facts.currency),
-            label("complete", "Complete"),
-        ],
-        csv=data.exact("marts.periods"),
-        csv_name=f"months_{facts.as_of}.csv",
-        note="All orders, also those without a customer.",
-        folded=True,
-    )
-    if months.height < 2:
-        return [Note([f"{n.month(last['period'])} is the only month with data."]), table]
-    spec = draw_months(months, "profit", "Profit", facts.currency)
-    return [Figure("chart-months", "Profit by month", f"{sentence}.", spec), table]
-
-
-def mark_complete(data: ReportData) -> pl.DataFrame:
-    """The months in order, with `complete`: false for the as-of month while it is open."""
-    periods = data.table("marts.periods")
-    if periods.is_empty():
-        return periods
-    is_open = (pl.col("period") == data.facts.as_of) & pl.lit(data.facts.is_open)
-    return periods.sort("period").with_columns(complete=~is_open)
 
 
 def _log_change(before: float | None, after: float | None) -> float:

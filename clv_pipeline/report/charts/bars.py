@@ -1,0 +1,107 @@
+"""Charts for any lens table: bars by class, a grid of cells, and values with an interval.
+
+Belongs here: drawings that know nothing of a particular lens. Does not belong here: what is drawn with them.
+"""
+
+from collections.abc import Sequence
+
+import altair as alt
+import polars as pl
+
+from clv_pipeline.report.blocks import Spec
+from clv_pipeline.report.charts.theme import (
+    BLUE,
+    LIGHT,
+    ORANGE,
+    measure_axis,
+    to_data,
+    to_spec,
+    tooltips,
+    with_text,
+)
+from clv_pipeline.report.numbers import Formatter, as_counts, as_decimals, as_money, as_shares
+
+_SHADES = ["#eaf3f9", "#5fa8d3", "#0072b2", "#003a5c"]
+
+
+def draw_bars(
+    frame: pl.DataFrame, category: str, measure: str, title: str, unit: str | None, *, category_title: str
+) -> Spec:
+    """A bar a row in the order of `frame`; `unit` is a currency, '%' or None. With a column `series`, bars side by
+    side."""
+    frame = with_text(frame, "value_text", _write(unit)(frame[measure].to_list()))
+    columns = [category, measure, "value_text", *(["series"] if "series" in frame.columns else [])]
+    order = frame[category].unique(maintain_order=True).to_list()
+    chart = (
+        alt.Chart(to_data(frame, columns))
+        .mark_bar(cornerRadiusEnd=2)
+        .encode(
+            x=alt.X(
+                f"{category}:N", sort=order, axis=alt.Axis(title=category_title, labelExpr="split(datum.label, ', ')")
+            ),
+            y=alt.Y(f"{measure}:Q", axis=measure_axis(title, unit, is_count=True)),
+            tooltip=tooltips(**{category: category_title, "value_text": title}),
+        )
+    )
+    if "series" not in frame.columns:
+        return to_spec(chart, 200)
+    names = frame["series"].unique(maintain_order=True).to_list()
+    colours = alt.Scale(domain=names, range=[LIGHT, BLUE] if len(names) == 2 else [BLUE])
+    return to_spec(
+        chart.encode(
+            xOffset=alt.XOffset("series:N", sort=names),
+            color=alt.Color("series:N", sort=names, scale=colours, legend=alt.Legend(title=None)),
+            tooltip=tooltips(series="Window", **{category: category_title, "value_text": title}),
+        ),
+        200,
+    )
+
+
+def draw_cells(
+    frame: pl.DataFrame, row: str, column: str, measure: str, unit: str | None, *, titles: tuple[str, str]
+) -> Spec:
+    """A grid of numbers, darker for more; `titles` are those of rows and columns."""
+    frame = with_text(frame, "cell", _write(unit)(frame[measure].to_list()))
+    rows, columns = (frame[name].unique(maintain_order=True).to_list() for name in (row, column))
+    largest = max([abs(value) for value in frame[measure].drop_nulls().to_list()], default=0) or 1.0
+    base = alt.Chart(to_data(frame, [row, column, measure, "cell"])).encode(
+        x=alt.X(f"{column}:N", sort=columns, axis=alt.Axis(title=titles[1], orient="top")),
+        y=alt.Y(f"{row}:N", sort=rows, axis=alt.Axis(title=None)),
+        tooltip=tooltips(**{row: titles[0], column: titles[1], "cell": "Customers"}),
+    )
+    scale = alt.Scale(domain=[0, largest], range=_SHADES)
+    cells = base.mark_rect(stroke="white").encode(color=alt.Color(f"{measure}:Q", scale=scale, legend=None))
+    size = alt.ExprRef(f"width / {len(columns)} < 36 ? 0 : 11")
+    text = base.mark_text(fontSize=size).encode(
+        text="cell:N",
+        color=alt.condition(f"datum['{measure}'] > {0.58 * largest}", alt.value("white"), alt.value("black")),  # pyright: ignore[reportArgumentType]
+    )
+    return to_spec(cells + text, max(80, 26 * len(rows) + 30))
+
+
+def draw_intervals(
+    frame: pl.DataFrame, category: str, columns: Sequence[str], title: str, unit: str | None, *, category_title: str
+) -> Spec:
+    """A point with its interval a row; `columns` are value, lower and upper."""
+    value, lower, upper = columns
+    write = _write(unit)
+    for name in columns:
+        frame = with_text(frame, f"{name}_text", write(frame[name].to_list()))
+    texts = {f"{value}_text": title, f"{lower}_text": "From", f"{upper}_text": "To"}
+    base = alt.Chart(to_data(frame, [category, *columns, *texts])).encode(
+        x=alt.X(f"{category}:N", sort=frame[category].to_list(), axis=alt.Axis(title=category_title)),
+        tooltip=tooltips(**{category: category_title}, **texts),
+    )
+    bars = base.mark_rule(strokeWidth=6, color=LIGHT).encode(
+        y=alt.Y(f"{lower}:Q", axis=measure_axis(title, unit), scale=alt.Scale(zero=False)), y2=f"{upper}:Q"
+    )
+    points = base.mark_point(color=ORANGE, size=70, opacity=1).encode(y=f"{value}:Q")
+    return to_spec(bars + points, 220)
+
+
+def _write(unit: str | None) -> Formatter:
+    if unit == "%":
+        return as_shares
+    if unit == "":
+        return as_decimals(2)
+    return as_money(unit) if unit else as_counts

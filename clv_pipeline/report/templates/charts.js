@@ -1,0 +1,55 @@
+// Charts are drawn when their page is shown for the first time, and before printing.
+const read = (id) => JSON.parse(document.getElementById(id).textContent);
+const specs = read("charts");
+const options = { mode: "vega-lite", renderer: "svg", actions: false, config: read("theme") };
+const views = new Map();
+
+async function draw(element) {
+  views.set(element, null);
+  try {
+    const { view } = await window.vegaEmbed(element, specs[element.id], options);
+    views.set(element, view);
+    listenToClicks(element, view);
+    await chooseCohort(view, cohortOf(element));
+  } catch (error) {
+    element.classList.add("failed");
+    element.textContent = "This chart could not be drawn; the figures are in the table.";
+    console.error(element.id, error);
+  }
+}
+
+// One after the other, so that the first charts show while the last are still being drawn.
+async function drawAll(page) {
+  for (const element of page.querySelectorAll("[data-chart]")) if (!views.has(element)) await draw(element);
+}
+
+const pageOfChart = (element) => element.closest("main > .page");
+const cohortOf = (element) => pageOfChart(element).querySelector("[data-picker]")?.value ?? "";
+const hasSignal = (view, name) => name in view.getState({ signals: (known) => known === name }).signals;
+
+async function chooseCohort(view, cohort) {
+  if (view && hasSignal(view, "cohort")) await view.signal("cohort", cohort).runAsync();
+}
+
+function choose(page, cohort) {
+  for (const picker of page.querySelectorAll("[data-picker]")) picker.value = cohort;
+  for (const [element, view] of views) if (pageOfChart(element) === page) chooseCohort(view, cohort);
+}
+
+// A click on a cohort, in a legend or in the picture, chooses it for the whole page; a second one, all cohorts.
+function listenToClicks(element, view) {
+  view.addEventListener("click", (_, item) => {
+    const picker = pageOfChart(element).querySelector("[data-picker]");
+    const clicked = item?.datum?.cohort ?? item?.datum?.value;
+    if (![...(picker?.options ?? [])].some((option) => option.value === clicked)) return;
+    choose(pageOfChart(element), picker.value === clicked ? "" : clicked);
+  });
+}
+
+for (const picker of document.querySelectorAll("[data-picker]")) {
+  picker.closest(".picker").hidden = false;
+  picker.addEventListener("change", () => choose(picker.closest("main > .page"), picker.value));
+}
+document.addEventListener("pageshown", (event) => drawAll(event.detail));
+window.addEventListener("beforeprint", () => drawAll(document));
+await drawAll(document.querySelector("main > .page:not([hidden])"));
