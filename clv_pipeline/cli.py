@@ -106,7 +106,7 @@ def run(
     return _run(settings, _check_month(as_of))
 
 
-def _run(settings: Settings, as_of: str | None) -> int:
+def _run(settings: Settings, as_of: str | None, *, months: int = 1) -> int:
     from clv_pipeline.runs import RunError  # noqa: PLC0415
     from clv_pipeline.status import describe_gap, describe_quarantine  # noqa: PLC0415
 
@@ -119,7 +119,7 @@ def _run(settings: Settings, as_of: str | None) -> int:
             return 1
         if as_of and as_of not in state.known_periods:
             raise RunError(f"as-of {as_of} is outside the data; choose from {state.periods[0]} to {state.periods[-1]}")
-        _refresh(runner, as_of)
+        _refresh(runner, as_of, months=months)
         _print_places(settings)
         for note in (describe_quarantine(runner.state), describe_gap(runner.state)):
             if note:
@@ -142,11 +142,11 @@ def _land(runner: "Runner") -> bool:
     return bool(bad)
 
 
-def _refresh(runner: "Runner", as_of: str | None) -> None:
+def _refresh(runner: "Runner", as_of: str | None, *, months: int) -> None:
     from clv_pipeline.runs import RunError  # noqa: PLC0415
 
     try:
-        runs = runner.refresh(as_of)
+        runs = runner.refresh(as_of, months=months)
     except RunError:
         # What was published before the failure is worth seeing; the failure is what has to be told.
         with suppress(RunError):
@@ -292,4 +292,5 @@ def demo(
 
     console.print(f"[cyan]writing the {name} export[/]")
     settings = load_settings(write_demo_config(name, (home or default_home(name)).resolve()), {})
-    return _run(settings, None)
+    # Two as-of months, so that drift and the report have one to compare the last with.
+    return _run(settings, None, months=2)

@@ -112,9 +112,17 @@ class Runner:
             bad_files=tuple(check["bad files"].value or ()),  # pyright: ignore[reportArgumentType]
         )
 
-    def refresh(self, as_of: str | None) -> list[PlannedRun]:
-        """Brings stale months of data, then stale as-of months, up to date; returns the runs it took."""
-        return self._settle(lambda state: plan_as_of(AS_OF_STEPS, state, [as_of or state.periods[-1]], last=as_of))
+    def refresh(self, as_of: str | None, *, months: int = 1) -> list[PlannedRun]:
+        """Brings stale months of data, then as-of months, up to date; returns the runs it took.
+
+        `months` ending with `as_of` (default: the last month with data), and every as-of month before it that exists.
+        """
+
+        def plan(state: State) -> list[PlannedRun]:
+            known = [month for month in state.periods if as_of is None or month <= as_of]
+            return plan_as_of(AS_OF_STEPS, state, known[-months:], last=as_of)
+
+        return self._settle(plan)
 
     def _settle(self, plan_more: Callable[[State], list[PlannedRun]]) -> list[PlannedRun]:
         """Runs what is stale until nothing is: other processes may land and publish at the same time."""
