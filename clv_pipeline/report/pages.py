@@ -92,9 +92,9 @@ PAGES: Sequence[PageSpec] = (
         "Lens 2: what changed",
         "What changed since the window before?",
         (
+            lens2_headline.build_headlines,
             lens2.build_groups,
             lens2.build_bridge,
-            lens2_headline.build_headlines,
             lens2_moves.build_overlays,
             lens2_headline.build_common_deciles,
             lens2_moves.build_migration,

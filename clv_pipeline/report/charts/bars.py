@@ -45,7 +45,7 @@ def draw_bars(
     order = frame[category].unique(maintain_order=True).to_list()
     chart = (
         alt.Chart(to_data(frame, columns))
-        .mark_bar(cornerRadiusEnd=2)
+        .mark_bar(cornerRadiusEnd=2, **_limit_width(len(order), frame))
         .encode(
             x=alt.X(
                 f"{category}:N", sort=order, axis=alt.Axis(title=category_title, labelExpr="split(datum.label, ', ')")
@@ -128,6 +128,13 @@ def draw_intervals(
     )
     points = base.mark_point(color=ORANGE, size=70, opacity=1).encode(y=f"{value}:Q")
     return to_spec(bars + points, 220)
+
+
+def _limit_width(categories: int, frame: pl.DataFrame) -> dict[str, alt.RelativeBandSize]:
+    """The width of bars where few of them, as wide as their share of the chart, would look like blocks."""
+    if categories > 5 or "series" in frame.columns:
+        return {}
+    return {"width": alt.RelativeBandSize(band=0.18 * categories)}
 
 
 def _write(unit: str | None) -> Formatter:

@@ -113,7 +113,10 @@ def _build_headlines(data: ReportData, changes: pl.DataFrame) -> Table:
         }
         for row in changes.iter_rows(named=True)
     ]
-    columns = [label("name", "Measure"), written("before", "Window before"), written("latest", "Latest window")]
+    before, latest = (
+        name if data.is_window_complete(window) else f"{name} (incomplete)" for window, name in _WINDOWS.items()
+    )
+    columns = [label("name", "Measure"), written("before", before), written("latest", latest)]
     note = f"Before: {describe_window(data, 1)}. Latest: {describe_window(data, 2)}."
     return build_lens_table(
         data,

@@ -17,6 +17,7 @@ from clv_pipeline.report.sections.lens3_purchases import of_grain
 from clv_pipeline.report.tables import Column, Table, amounts, build_lens_table, counts, decimals, label, shares
 
 MAX_LAST_ACTIVE = 12
+_ORDERS = ("1", "2", "3", "4", "5", "6+")
 _STATISTICS = ("customers", "min", "p5", "p25", "median", "mean", "p75", "p95", "max", "share_below_mean")
 
 
@@ -91,7 +92,15 @@ def build_rfm(data: ReportData) -> Section | None:
     cells, bands = sum_cells(rows), sum_bands(rows)
     titles = ("Last active", "Number of orders")
     spec = draw_cells(
-        cells, "last", "orders_name", "share", "%", titles=titles, measure_title="Customers", default_cohort=cohort
+        cells,
+        "last",
+        "orders_name",
+        "share",
+        "%",
+        titles=titles,
+        measure_title="Customers",
+        columns=_ORDERS,
+        default_cohort=cohort,
     )
     own = cells.filter(pl.col("cohort") == cohort)
     by_band = draw_bars(
@@ -191,7 +200,10 @@ def describe_cells(own: pl.DataFrame) -> str:
 def describe_bands(own: pl.DataFrame) -> str:
     """The most frequent profit per order of a cohort."""
     top = own.sort("customers", descending=True).row(0, named=True)
-    return f"Most frequent in the {top['cohort']} cohort: {top['bin_name']} an order, {n.share(top['share'])} of it."
+    return (
+        f"The most frequent profit per order in the {top['cohort']} cohort is {top['bin_name']}: {n.share(top['share'])} "
+        "of its customers."
+    )
 
 
 def _draw_histograms(data: ReportData) -> list[Figure]:

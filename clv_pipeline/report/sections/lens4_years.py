@@ -6,7 +6,7 @@ Each `build_...` makes one section of the page, or nothing where its table is no
 import polars as pl
 
 from clv_pipeline.report import numbers as n
-from clv_pipeline.report.blocks import Block, Figure, FigureGrid, Section
+from clv_pipeline.report.blocks import Block, Figure, FigureGrid, Note, Section
 from clv_pipeline.report.charts.bars import draw_bars, draw_cells
 from clv_pipeline.report.charts.cohorts import draw_heat_map
 from clv_pipeline.report.facts import ReportData
@@ -98,8 +98,10 @@ def build_years(data: ReportData) -> Section | None:
     shown = grid.filter(pl.col("cohort").is_in(cohorts))
     title = "Age in years; a year that has not ended carries a *"
     spec = draw_heat_map(shown, "age", title, follows_choice=False)
+    sentence = describe_activity(shown, "year")
+    is_grey = shown.filter(pl.col("complete") & (pl.col("age") > 0)).is_empty()
     blocks: list[Block] = [
-        Figure("chart-years-active", "% of cohort active, by year", describe_activity(shown, "year"), spec)
+        Note([sentence]) if is_grey else Figure("chart-years-active", "% of cohort active, by year", sentence, spec)
     ]
     if len(cohorts) > 1:
         blocks.append(FigureGrid([_draw_grid(data, shown, measure) for measure in _GRID]))

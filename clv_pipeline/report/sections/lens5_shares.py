@@ -30,7 +30,7 @@ def build_shares(data: ReportData) -> Section | None:
     for measure, title in _SHARES.items():
         known = shown.drop_nulls(measure)
         # A loss has no share of a profit that can be stacked.
-        if not known.is_empty() and known[measure].min() >= 0:  # pyright: ignore[reportOptionalOperand]
+        if not known.is_empty() and known.filter(pl.col(measure) < 0).is_empty():
             spec = draw_stack(known, measure, title, "%", order_cohorts(known))
             id = f"chart-{measure.replace('_', '-')}"
             figures.append(Figure(id, f"{title} by cohort", describe_shares(grid, measure, title), spec))
@@ -117,18 +117,18 @@ def build_windows(data: ReportData) -> Section | None:
             label("complete", "Complete"),
             counts("active", "Active"),
             counts("acquired", "Acquired"),
-            counts("orders", "Orders"),
             decimals("aof", "AOF"),
             amounts("aov", "AOV", money),
-            shares("margin", "Margin"),
             amounts("profit", "Profit", money),
-            amounts("profit_per_active", "Profit per active customer", money),
-            shares("share_profit_newest", "Newest, share of profit"),
+            amounts("profit_per_active", "Profit per active", money),
+            shares("share_profit_newest", "Profit of newest"),
             shares("carry_over", "Carry-over"),
-            shares("repeat_buying_rate", "Repeat-buying rate"),
+            shares("repeat_buying_rate", "Repeat buying"),
         ],
         frame=windows.reverse(),
-        note="The latest two are the windows of lenses 1 and 2. Pale bars: windows that data do not cover in full.",
+        note="The latest two are the windows of lenses 1 and 2. Pale bars: windows that data do not cover in full. "
+        "Newest: acquired in the window. Repeat buying: of those active in the window before, the share active in this "
+        "one. The CSV has orders, spend and margin too.",
     )
     figure = Figure("chart-windows", "Profit by window", describe_windows(windows, money), spec)
     return Section("windows", "Window by window", [figure, table])
@@ -172,7 +172,7 @@ def describe_extremes(known: pl.DataFrame, measure: str, name: str, unit: str) -
     rows = whole.filter(pl.col("calendar_period") == period).sort(measure, "cohort")
     low, high = rows.row(0, named=True), rows.row(-1, named=True)
     most = f"{n.measure(high[measure], unit or None)} ({high['cohort']})"
-    if rows.height == 1:
+    if rows.height == 1 or low[measure] == high[measure]:
         return f"{name} in {period}: {most}."
     return f"{name} in {period}: from {n.measure(low[measure], unit or None)} ({low['cohort']}) to {most}."
 
