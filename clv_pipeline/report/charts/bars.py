@@ -4,6 +4,7 @@ Belongs here: drawings that know nothing of a particular lens. Does not belong h
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import altair as alt
 import polars as pl
@@ -130,7 +131,7 @@ def draw_intervals(
     return to_spec(bars + points, 220)
 
 
-def _limit_width(categories: int, frame: pl.DataFrame) -> dict[str, alt.RelativeBandSize]:
+def _limit_width(categories: int, frame: pl.DataFrame) -> dict[str, Any]:
     """The width of bars where few of them, as wide as their share of the chart, would look like blocks."""
     if categories > 5 or "series" in frame.columns:
         return {}
