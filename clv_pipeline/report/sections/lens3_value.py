@@ -78,7 +78,6 @@ def build_decile_activity(data: ReportData) -> Section | None:
             shares("pct_active", "% active"),
         ],
         frame=own,
-        note="The CSV has every cohort.",
         folded=True,
     )
     return Section("decile-activity", "Are the best customers of a cohort still active?", [figure, table])
@@ -200,10 +199,8 @@ def describe_cells(own: pl.DataFrame) -> str:
 def describe_bands(own: pl.DataFrame) -> str:
     """The most frequent profit per order of a cohort."""
     top = own.sort("customers", descending=True).row(0, named=True)
-    return (
-        f"The most frequent profit per order in the {top['cohort']} cohort is {top['bin_name']}: {n.share(top['share'])} "
-        "of its customers."
-    )
+    name = f"The most frequent profit per order in the {top['cohort']} cohort"
+    return f"{name} is {top['bin_name']}: {n.share(top['share'])} of its customers."
 
 
 def _draw_histograms(data: ReportData) -> list[Figure]:
@@ -261,7 +258,6 @@ def _build_deciles(data: ReportData, own: pl.DataFrame, cohort: str) -> Table:
             shares("margin", "Margin"),
         ],
         frame=own,
-        note="The CSV has every cohort.",
     )
 
 
@@ -284,7 +280,7 @@ def _build_statistics(data: ReportData, cohort: str) -> Table | None:
         f"Smallest to largest in the {cohort} cohort, to date",
         [label("statistic", "Of the customers"), *columns],
         frame=wide.with_columns(pl.col("statistic").str.replace(r"^p(\d+)$", "percentile $1")),
-        note="The CSV holds every cohort and percentile.",
+        note="The CSV holds every percentile.",
         sortable=False,
         folded=True,
     )

@@ -44,7 +44,7 @@ def build_weekly_sales(data: ReportData) -> Section | None:
             amounts("repeat_spend", "Spend on repeat", money),
         ],
         frame=together.sort("week_start", descending=True),
-        note="All cohorts together; the CSV has each cohort.",
+        note="All cohorts together.",
         folded=True,
     )
     figure = Figure(
@@ -77,7 +77,7 @@ def build_waits(data: ReportData) -> Section | None:
             decimals("median_weeks", "Median weeks", 1),
         ],
         frame=waits.with_columns(name=name),
-        note="Only those who had a next order: those still waiting are not in it. The CSV has every cohort.",
+        note="Only those who had a next order: those still waiting are not in it.",
     )
     drawn = name_bands(bands.filter(pl.col("from_order").is_in(list(_AFTER))))
     spec = draw_bars(
