@@ -63,8 +63,6 @@ def build_asset(
         backfill_policy=dg.BackfillPolicy.single_run(),
     )
     def run_step(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> Iterator[Any]:
-        if spec.name == "lenses":
-            _start_charts()
         state = State(lake, settings)
         only_stale = context.run.tags.get(ONLY_STALE_TAG) == "true"
         months = context.partition_keys
@@ -76,12 +74,6 @@ def build_asset(
         yield from report_outcomes(context, spec, outcomes, charts)
 
     return run_step
-
-
-def _start_charts() -> None:
-    from clv_pipeline.renderings import start_engine  # noqa: PLC0415 - not while definitions load
-
-    start_engine()
 
 
 def _draw_latest(

@@ -2,14 +2,13 @@
 
 Belongs here: which chart goes with which table, and turning it into an image. Does not belong here: the charts
 (`report/`), or the small bars that go with every month of every table (`pictures.py`). The first image takes a second,
-which starts the JavaScript engine, and each further one a tenth: so the engine is started while there is something else
-to wait for, there is one chart for each of lenses 1 to 4, and only for one month a run.
+which starts the JavaScript engine, and each further one a tenth: so there is one chart for each of lenses 1 to 4, and
+only for the latest month of a run.
 """
 
 import importlib
 from base64 import b64encode
 from collections.abc import Mapping
-from threading import Thread
 
 import polars as pl
 
@@ -27,12 +26,6 @@ READ_BESIDE = ("marts.periods", "lenses.lens1_headline", "lenses.lens2_groups")
 _SECTIONS = "clv_pipeline.report.sections"
 _WIDTH = 480
 _LARGEST = 60_000
-
-
-def start_engine() -> None:
-    """Loads the chart library and its JavaScript engine in a thread of its own, which leaves Python free meanwhile."""
-    bar = {"data": {"values": [{"a": 1}]}, "mark": "bar", "encoding": {"x": {"field": "a", "type": "quantitative"}}}
-    Thread(target=render_png, args=(bar,), name="chart-engine", daemon=True).start()
 
 
 def render_charts(tables: Mapping[str, pl.DataFrame], facts: ReportFacts) -> dict[str, str]:
