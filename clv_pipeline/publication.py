@@ -94,6 +94,16 @@ def _publish_report(lake: Lake, settings: Settings, as_of: str | None) -> Path:
     return folder / "index.html"
 
 
+def draw_lenses(lake: Lake, settings: Settings, as_of: str) -> dict[str, str]:
+    """The report's charts of the lens tables of `as_of` as Markdown images, by table; see `renderings.py`."""
+    from clv_pipeline.renderings import CHARTS, READ_BESIDE, render_charts  # noqa: PLC0415
+
+    state = State(lake, settings)
+    with open_views(lake, settings) as con:
+        tables = _gather(con, as_of, (*CHARTS, *READ_BESIDE))
+    return render_charts(tables, _state_facts(state, settings, as_of, [as_of]))
+
+
 def _find_outdated(state: State, months: list[str], chosen: str) -> list[str]:
     """The latest months before `chosen` whose page is not there or was made from other tables than there are now."""
     earlier = [month for month in months if month < chosen][-_MONTHS_KEPT_CURRENT:]

@@ -95,12 +95,16 @@ Block = Cards | Figure | FigureGrid | Note | Table | Picker | MonthIndex
 
 @dataclass(frozen=True)
 class Section:
-    """A part of a page: blocks that belong together; `question` where it is narrower than the page's."""
+    """A part of a page: blocks that belong together; `question` where it is narrower than the page's.
+
+    `folded` is for details: only the title shows until a reader opens it.
+    """
 
     id: str
     title: str
     blocks: Sequence[Block]
     question: str = ""
+    folded: bool = False
 
     @property
     def figures(self) -> Iterator[Figure]:

@@ -14,6 +14,8 @@ from clv_pipeline.report.facts import ReportData
 from clv_pipeline.report.numbers import Formatter, as_counts, as_decimals, as_money, as_shares, as_text, is_number
 
 MAX_ROWS = 60
+# All CSVs of a base with a hundred cohorts would take most of a report that has to open at once.
+MAX_CSV_CHARACTERS = 100_000
 FOLD_ABOVE = 15
 
 
@@ -67,13 +69,16 @@ def build_table(
     """A table of `frame`'s `columns` (those it has); `csv` is what the link holds, in full.
 
     `sortable` is off where one row has nothing to do with the next. More than MAX_ROWS rows are cut to the first ones,
-    and the note says so; more than FOLD_ABOVE are folded away.
+    and a CSV of more than MAX_CSV_CHARACTERS to its latest cohorts, and the note says so; more than FOLD_ABOVE rows are
+    folded away.
     """
     shown = frame.head(MAX_ROWS)
     present = [column for column in columns if column.name in frame.columns]
     cells = [column.cells(shown[column.name].to_list()) for column in present]
+    kept = cut_csv(csv)
     if frame.height > MAX_ROWS:
-        note = f"{note} The first {MAX_ROWS} of {frame.height:,} rows; the CSV has all.".strip()
+        note = f"{note} The first {MAX_ROWS} of {frame.height:,} rows."
+    note = f"{note} {_describe_csv(kept, csv, shown)}".strip()
     return Table(
         id=id,
         title=title,
@@ -84,7 +89,7 @@ def build_table(
         folded=folded or frame.height > FOLD_ABOVE,
         sortable=sortable and frame.height > 1,
         csv_name=csv_name,
-        csv_href=to_csv_href(csv),
+        csv_href=to_csv_href(kept),
     )
 
 
@@ -121,6 +126,34 @@ def build_lens_table(
 def _sort_keys(values: Sequence[object]) -> list[str]:
     """What a column sorts by: its numbers before formatting; labels have no key and sort by their text."""
     return [f"{float(value):.9g}" if is_number(value) else "" for value in values]
+
+
+def cut_csv(frame: pl.DataFrame) -> pl.DataFrame:
+    """`frame`, or so much of it that its CSV stays below MAX_CSV_CHARACTERS: the rows of its latest cohorts, or its
+    first rows where it has no cohorts."""
+    size = len(to_csv_href(frame))
+    if size <= MAX_CSV_CHARACTERS:
+        return frame
+    rows = int(frame.height * MAX_CSV_CHARACTERS / size)
+    if "cohort" not in frame.columns:
+        return frame.head(rows)
+    newest = frame["cohort"].value_counts().sort("cohort", descending=True)
+    fitting = newest.filter((pl.col("count").cum_sum() <= rows) | (pl.int_range(pl.len()) == 0))["cohort"]
+    return frame.filter(pl.col("cohort").is_in(fitting.to_list()))
+
+
+def _describe_csv(kept: pl.DataFrame, csv: pl.DataFrame, shown: pl.DataFrame) -> str:
+    """What the CSV has more than the table, or less than the database; empty where it is as the table."""
+    if kept.height < csv.height and "cohort" in csv.columns:
+        cohorts, total = kept["cohort"].n_unique(), csv["cohort"].n_unique()
+        return f"The CSV has the latest {cohorts} of {total} cohorts; the database has all."
+    if kept.height < csv.height:
+        return f"The CSV has the first {kept.height:,} of {csv.height:,} rows; the database has all."
+    if "cohort" in csv.columns and (
+        "cohort" not in shown.columns or shown["cohort"].n_unique() < csv["cohort"].n_unique()
+    ):
+        return "The CSV has every cohort."
+    return "The CSV has all." if csv.height > shown.height else ""
 
 
 def to_csv_href(frame: pl.DataFrame) -> str:

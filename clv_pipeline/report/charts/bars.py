@@ -4,6 +4,7 @@ Belongs here: drawings that know nothing of a particular lens. Does not belong h
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import altair as alt
 import polars as pl
@@ -13,28 +14,39 @@ from clv_pipeline.report.charts.theme import (
     BLUE,
     LIGHT,
     ORANGE,
+    cohort_choice,
     measure_axis,
+    only_chosen,
     to_data,
     to_spec,
     tooltips,
     with_text,
 )
-from clv_pipeline.report.numbers import Formatter, as_counts, as_decimals, as_money, as_shares
+from clv_pipeline.report.numbers import Formatter, as_counts, as_decimals, as_money, as_percents, as_shares
 
 _SHADES = ["#eaf3f9", "#5fa8d3", "#0072b2", "#003a5c"]
 
 
 def draw_bars(
-    frame: pl.DataFrame, category: str, measure: str, title: str, unit: str | None, *, category_title: str
+    frame: pl.DataFrame,
+    category: str,
+    measure: str,
+    title: str,
+    unit: str | None,
+    *,
+    category_title: str,
+    default_cohort: str | None = None,
+    series_title: str = "Window",
 ) -> Spec:
     """A bar a row in the order of `frame`; `unit` is a currency, '%' or None. With a column `series`, bars side by
-    side."""
+    side. With a `default_cohort`, only the bars of the chosen cohort, or of that one."""
     frame = with_text(frame, "value_text", _write(unit)(frame[measure].to_list()))
-    columns = [category, measure, "value_text", *(["series"] if "series" in frame.columns else [])]
+    extra = [*(["series"] if "series" in frame.columns else []), *(["cohort"] if default_cohort else [])]
+    columns = [category, measure, "value_text", *extra]
     order = frame[category].unique(maintain_order=True).to_list()
     chart = (
         alt.Chart(to_data(frame, columns))
-        .mark_bar(cornerRadiusEnd=2)
+        .mark_bar(cornerRadiusEnd=2, **_limit_width(len(order), frame))
         .encode(
             x=alt.X(
                 f"{category}:N", sort=order, axis=alt.Axis(title=category_title, labelExpr="split(datum.label, ', ')")
@@ -43,6 +55,8 @@ def draw_bars(
             tooltip=tooltips(**{category: category_title, "value_text": title}),
         )
     )
+    if default_cohort:
+        chart = chart.transform_filter(only_chosen(default_cohort)).add_params(cohort_choice()[0])
     if "series" not in frame.columns:
         return to_spec(chart, 200)
     names = frame["series"].unique(maintain_order=True).to_list()
@@ -51,32 +65,50 @@ def draw_bars(
         chart.encode(
             xOffset=alt.XOffset("series:N", sort=names),
             color=alt.Color("series:N", sort=names, scale=colours, legend=alt.Legend(title=None)),
-            tooltip=tooltips(series="Window", **{category: category_title, "value_text": title}),
+            tooltip=tooltips(series=series_title, **{category: category_title, "value_text": title}),
         ),
         200,
     )
 
 
 def draw_cells(
-    frame: pl.DataFrame, row: str, column: str, measure: str, unit: str | None, *, titles: tuple[str, str]
+    frame: pl.DataFrame,
+    row: str,
+    column: str,
+    measure: str,
+    unit: str | None,
+    *,
+    titles: tuple[str, str],
+    measure_title: str = "Customers",
+    columns: Sequence[str] | None = None,
+    default_cohort: str | None = None,
 ) -> Spec:
-    """A grid of numbers, darker for more; `titles` are those of rows and columns."""
-    frame = with_text(frame, "cell", _write(unit)(frame[measure].to_list()))
-    rows, columns = (frame[name].unique(maintain_order=True).to_list() for name in (row, column))
+    """A grid of numbers, darker for more; `titles` are those of rows and columns, in the order of the frame or, for
+    `columns`, in theirs. With a `default_cohort`, only the cells of the chosen cohort, or of that one."""
+    write = as_percents if unit == "%" else _write(unit)
+    frame = with_text(frame, "cell", write(frame[measure].to_list()))
+    rows, found = (frame[name].unique(maintain_order=True).to_list() for name in (row, column))
+    columns = [name for name in columns if name in found] if columns else found
     largest = max([abs(value) for value in frame[measure].drop_nulls().to_list()], default=0) or 1.0
-    base = alt.Chart(to_data(frame, [row, column, measure, "cell"])).encode(
+    used = [row, column, measure, "cell", *(["cohort"] if default_cohort else [])]
+    base = alt.Chart(to_data(frame, used)).encode(
         x=alt.X(f"{column}:N", sort=columns, axis=alt.Axis(title=titles[1], orient="top")),
         y=alt.Y(f"{row}:N", sort=rows, axis=alt.Axis(title=None)),
-        tooltip=tooltips(**{row: titles[0], column: titles[1], "cell": "Customers"}),
+        tooltip=tooltips(**{row: titles[0], column: titles[1], "cell": measure_title}),
     )
+    if default_cohort:
+        base = base.transform_filter(only_chosen(default_cohort))
     scale = alt.Scale(domain=[0, largest], range=_SHADES)
     cells = base.mark_rect(stroke="white").encode(color=alt.Color(f"{measure}:Q", scale=scale, legend=None))
     size = alt.ExprRef(f"width / {len(columns)} < 36 ? 0 : 11")
     text = base.mark_text(fontSize=size).encode(
         text="cell:N",
-        color=alt.condition(f"datum['{measure}'] > {0.58 * largest}", alt.value("white"), alt.value("black")),  # pyright: ignore[reportArgumentType]
+        color=alt.condition(f"datum['{measure}'] > {0.58 * float(largest)}", alt.value("white"), alt.value("black")),  # pyright: ignore[reportArgumentType]
     )
-    return to_spec(cells + text, max(80, 26 * len(rows) + 30))
+    layers = cells + text
+    if default_cohort:
+        layers = layers.add_params(cohort_choice()[0])
+    return to_spec(layers, max(80, 26 * len(rows) + 30))
 
 
 def draw_intervals(
@@ -97,6 +129,13 @@ def draw_intervals(
     )
     points = base.mark_point(color=ORANGE, size=70, opacity=1).encode(y=f"{value}:Q")
     return to_spec(bars + points, 220)
+
+
+def _limit_width(categories: int, frame: pl.DataFrame) -> dict[str, Any]:
+    """The width of bars where few of them, as wide as their share of the chart, would look like blocks."""
+    if categories > 5 or "series" in frame.columns:
+        return {}
+    return {"width": alt.RelativeBandSize(band=0.18 * categories)}
 
 
 def _write(unit: str | None) -> Formatter:

@@ -14,6 +14,7 @@ from clv_pipeline.report.charts.theme import (
     cohort_color,
     dim_others,
     measure_axis,
+    share_axis,
     to_data,
     to_spec,
     tooltips,
@@ -22,11 +23,11 @@ from clv_pipeline.report.charts.theme import (
 from clv_pipeline.report.numbers import Formatter, as_counts, as_decimals, as_money, as_shares
 
 
-def draw_heat_map(grid: pl.DataFrame, column: str, title: str | None) -> Spec:
+def draw_heat_map(grid: pl.DataFrame, column: str, title: str | None, *, follows_choice: bool = True) -> Spec:
     """% active by cohort and `column` (age or calendar_period).
 
     Age 0 (100% by definition) is grey; incomplete periods carry a * and no colour scale. The percentages are written
-    into the cells where these are wide enough.
+    into the cells where these are wide enough. `follows_choice` is off where the cohorts are not those of the page.
     """
     frame = with_text(grid, "share_text", as_shares(grid["pct_active"].to_list()))
     frame = with_text(frame, "active_text", as_counts(grid["active"].to_list()))
@@ -41,7 +42,6 @@ def draw_heat_map(grid: pl.DataFrame, column: str, title: str | None) -> Spec:
     base = alt.Chart(to_data(frame, columns)).encode(
         x=alt.X(f"{column}:O", axis=alt.Axis(title=title, orient="top")),
         y=alt.Y("cohort:O", axis=alt.Axis(title=None)),
-        opacity=dim_others(0.25),
         tooltip=tooltips(
             cohort="Cohort",
             age="Age",
@@ -63,8 +63,12 @@ def draw_heat_map(grid: pl.DataFrame, column: str, title: str | None) -> Spec:
         text="cell:N",
         color=alt.condition(f"datum.later > {0.58 * float(largest)}", alt.value("white"), alt.value("black")),  # pyright: ignore[reportArgumentType]
     )
+    height = max(60, 26 * frame["cohort"].n_unique() + 30)
+    layers = ground + cells + text
+    if not follows_choice:
+        return to_spec(layers, height)
     choice, _ = cohort_choice()
-    return to_spec((ground + cells + text).add_params(choice), max(60, 26 * frame["cohort"].n_unique() + 30))
+    return to_spec(layers.encode(opacity=dim_others(0.25)).add_params(choice), height)
 
 
 def draw_lines(
@@ -99,9 +103,12 @@ def draw_lines(
     return to_spec((lines + hollow).add_params(choice), 220)
 
 
-def draw_stack(grid: pl.DataFrame, measure: str, title: str, currency: str | None, cohorts: Sequence[str]) -> Spec:
-    """Bars of `measure` by calendar period, stacked by cohort, the oldest at the bottom; incomplete ones are pale."""
-    cells: Formatter = as_money(currency) if currency else as_counts
+def draw_stack(grid: pl.DataFrame, measure: str, title: str, unit: str | None, cohorts: Sequence[str]) -> Spec:
+    """Bars of `measure` by calendar period, stacked by cohort, the oldest at the bottom; incomplete ones are pale.
+
+    `unit` is a currency, '%' for shares of the period, or None for counts.
+    """
+    cells: Formatter = as_shares if unit == "%" else as_money(unit) if unit else as_counts
     frame = with_text(grid, "value_text", cells(grid[measure].to_list()))
     frame = frame.with_columns(
         rank=pl.col("cohort").replace_strict({name: i for i, name in enumerate(cohorts)}, return_dtype=pl.Int64),
@@ -110,12 +117,13 @@ def draw_stack(grid: pl.DataFrame, measure: str, title: str, currency: str | Non
     columns = ["cohort", "calendar_period", measure, "value_text", "state", "rank"]
     pale = alt.when(IS_OTHER).then(alt.value(0.12)).when("datum.state != 'complete'").then(alt.value(0.55))
     choice, legend = cohort_choice()
+    axis = share_axis(title) if unit == "%" else measure_axis(title, unit, is_count=True)
     chart = (
         alt.Chart(to_data(frame, columns))
         .mark_bar(stroke="white", strokeWidth=0.5)
         .encode(
             x=alt.X("calendar_period:O", axis=alt.Axis(title=None, labelPadding=10)),
-            y=alt.Y(f"{measure}:Q", axis=measure_axis(title, currency, is_count=True)),
+            y=alt.Y(f"{measure}:Q", axis=axis),
             color=cohort_color(cohorts, "Cohort"),
             order="rank:Q",
             opacity=pale.otherwise(alt.value(1)),

@@ -4,6 +4,7 @@ Belongs here: looks and small helpers. Does not belong here: any particular char
 apart by every kind of colour vision and at least 3:1 against white.
 """
 
+import json
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -114,6 +115,11 @@ def cohort_choice() -> tuple[alt.Parameter, alt.Parameter]:
 def dim_others(strength: float = 0.12) -> Any:
     """Full opacity, but for the cohorts that are not the chosen one."""
     return alt.condition(IS_OTHER, alt.value(strength), alt.value(1))
+
+
+def only_chosen(default: str) -> str:
+    """A filter that leaves the rows of the chosen cohort, or those of `default` while none is chosen."""
+    return f"datum.cohort == (cohort == '' ? {json.dumps(default)} : cohort)"
 
 
 def cohort_color(cohorts: Sequence[str], title: str) -> alt.Color:

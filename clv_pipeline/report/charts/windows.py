@@ -39,7 +39,11 @@ def draw_months(months: pl.DataFrame, measure: str, title: str, unit: str | None
         alt.Chart(to_data(frame, ["period", measure, "value_text", "state"]))
         .mark_bar(cornerRadiusEnd=2)
         .encode(
-            x=alt.X("period:O", axis=alt.Axis(title=None), scale=alt.Scale(paddingInner=0.2)),
+            x=alt.X(
+                "period:O",
+                axis=alt.Axis(title=None, labelExpr="split(datum.label, ' to ')"),
+                scale=alt.Scale(paddingInner=0.2),
+            ),
             y=alt.Y(f"{measure}:Q", axis=axis),
             color=alt.Color(
                 "state:N", legend=None, scale=alt.Scale(domain=["complete", "incomplete"], range=[BLUE, LIGHT])
@@ -88,6 +92,34 @@ def draw_pairs(
     )
     text = base.mark_text(align="left", dx=4).encode(text="share_text:N")
     return to_spec(bars + text, 30 + 22 * len(columns) * frame.height)
+
+
+def draw_changes(changes: pl.DataFrame) -> Spec:
+    """A horizontal bar a relative change, gains to the right; `changes` has name and relative_change in their order."""
+    frame = changes.with_columns(
+        kind=pl.when(pl.col("relative_change") < 0).then(pl.lit("loss")).otherwise(pl.lit("gain"))
+    )
+    signs = ["+" if (value or 0) > 0 else "" for value in frame["relative_change"].to_list()]
+    texts = as_shares(frame["relative_change"].to_list())
+    frame = with_text(frame, "text", [sign + text for sign, text in zip(signs, texts, strict=True)])
+    values = frame["relative_change"]
+    low, high = min(0.0, *values), max(0.0, *values)
+    room = 0.25 * ((high - low) or 1.0)
+    base = alt.Chart(to_data(frame, ["name", "relative_change", "kind", "text"])).encode(
+        y=alt.Y("name:N", sort=frame["name"].to_list(), axis=alt.Axis(title=None, labelLimit=150)),
+        x=alt.X(
+            "relative_change:Q",
+            axis=share_axis("Change", is_part=False),
+            scale=alt.Scale(domain=[low - room * (low < 0), high + room * (high > 0 or low == 0)]),
+        ),
+        tooltip=tooltips(name="Measure", text="Change"),
+    )
+    kinds = ["gain", "loss"]
+    colours = alt.Scale(domain=kinds, range=[_BRIDGE_COLOURS[kind] for kind in kinds])
+    bars = base.mark_bar(cornerRadiusEnd=2).encode(color=alt.Color("kind:N", legend=None, scale=colours))
+    gains = base.transform_filter("datum.relative_change >= 0").mark_text(align="left", dx=4).encode(text="text:N")
+    losses = base.transform_filter("datum.relative_change < 0").mark_text(align="right", dx=-4).encode(text="text:N")
+    return to_spec(bars + gains + losses, 30 + 26 * frame.height)
 
 
 def draw_bridge(bridge: pl.DataFrame, currency: str) -> Spec:

@@ -101,6 +101,12 @@ def _name_groups(groups: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def _has_margins(groups: pl.DataFrame) -> bool:
+    """Whether margins differ at all; a configured one is the same for all but for rounding."""
+    margins = pl.concat([groups["margin_1"], groups["margin_2"].alias("margin_1")]).drop_nulls().to_list()
+    return bool(margins) and max(margins) - min(margins) > 0.005
+
+
 def _draw_groups(groups: pl.DataFrame) -> Figure:
     series = [("share_customers", "Customers"), ("share_profit_2", "Latest profit")]
     known = [(column, name) for column, name in series if groups[column].is_not_null().all()]
@@ -146,8 +152,11 @@ def _build_groups(data: ReportData, groups: pl.DataFrame) -> Table:
             decimals("aof_2", "AOF latest"),
             amounts("aov_1", "AOV before", money),
             amounts("aov_2", "AOV latest", money),
-            shares("margin_1", "Margin before"),
-            shares("margin_2", "Margin latest"),
+            *(
+                [shares("margin_1", "Margin before"), shares("margin_2", "Margin latest")]
+                if _has_margins(groups)
+                else []
+            ),
         ],
         csv=data.exact("lenses.lens2_groups"),
         csv_name=f"lens2_groups_{data.facts.as_of}.csv",

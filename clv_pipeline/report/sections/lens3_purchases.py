@@ -1,4 +1,4 @@
-"""Lens 3, continued: the second purchase, the wait for the next, repeat buying, yearly patterns, value to date.
+"""Lens 3, continued: the second purchase, repeat buying, yearly patterns.
 
 Each `build_...` makes one section of the page, or nothing where its table is not there.
 """
@@ -6,12 +6,12 @@ Each `build_...` makes one section of the page, or nothing where its table is no
 import polars as pl
 
 from clv_pipeline.report import numbers as n
-from clv_pipeline.report.blocks import Block, Figure, Section
+from clv_pipeline.report.blocks import Figure, Section
 from clv_pipeline.report.charts.bars import draw_bars
 from clv_pipeline.report.charts.cohorts import draw_lines
 from clv_pipeline.report.facts import ReportData, add_up
 from clv_pipeline.report.sections.lens3 import MAX_HEAT_AGES, MAX_HEAT_COHORTS, MAX_LINES, pick_cohorts
-from clv_pipeline.report.tables import amounts, build_lens_table, counts, decimals, label, shares
+from clv_pipeline.report.tables import build_lens_table, counts, label, shares
 
 _ALL = "all"
 
@@ -44,10 +44,7 @@ def build_second_purchase(data: ReportData) -> Section | None:
         folded=True,
         note="By day: `lenses.lens3_second_purchase` in the database.",
     )
-    blocks: list[Block] = [figure, table]
-    if waits := _build_waits(data):
-        blocks.append(waits)
-    return Section("second-purchase", "How soon do they come back?", blocks)
+    return Section("second-purchase", "How soon do they come back?", [figure, table])
 
 
 def build_repeat_buying(data: ReportData) -> Section | None:
@@ -126,41 +123,6 @@ def build_patterns(data: ReportData) -> Section | None:
     return Section("yearly-patterns", "In which years were they active?", [figure, table])
 
 
-def build_value(data: ReportData) -> Section | None:
-    """Value deciles of profit to date, of the oldest cohort in the picture and of all in the CSV."""
-    deciles = of_grain(data, "lens3_value_deciles")
-    if deciles.is_empty():
-        return None
-    cohort = deciles["cohort"].sort()[0]
-    own = deciles.filter(pl.col("cohort") == cohort).sort("decile")
-    first = own.row(0, named=True)
-    sentence = (
-        f"Of the {cohort} cohort, {n.plural(first['customers'], 'customer')} ({n.share(first['share_customers'])}) "
-        f"brought the first tenth of the profit to date."
-    )
-    spec = draw_bars(own, "decile", "share_customers", "Share of customers", "%", category_title="Value decile")
-    money = data.facts.currency
-    table = build_lens_table(
-        data,
-        "lens3_value_deciles",
-        f"Value deciles of the {cohort} cohort",
-        [
-            label("decile", "Decile"),
-            counts("customers", "Customers"),
-            shares("share_customers", "Share"),
-            amounts("profit", "Profit to date", money),
-            amounts("profit_per_customer", "Profit per customer", money),
-            decimals("aof", "Orders per customer"),
-            amounts("aov", "AOV", money),
-            shares("margin", "Margin"),
-        ],
-        frame=own,
-        note="The CSV has every cohort.",
-    )
-    figure = Figure("chart-cohort-value", f"Who brought the profit of the {cohort} cohort", sentence, spec)
-    return Section("value-of-a-cohort", "Value to date within a cohort", [figure, table])
-
-
 def of_grain(data: ReportData, name: str) -> pl.DataFrame:
     """The rows of `lenses.<name>` at the grain of the report's cohorts."""
     frame = data.table(f"lenses.{name}")
@@ -190,24 +152,3 @@ def _choose(grid: pl.DataFrame) -> pl.DataFrame:
 
 def _ages(data: ReportData) -> str:
     return f"Age in {data.facts.cohort}s"
-
-
-def _build_waits(data: ReportData) -> Block | None:
-    waits = of_grain(data, "lens3_interpurchase")
-    waits = waits if waits.is_empty() else waits.filter(pl.col("cohort") == _ALL).sort("from_order")
-    if waits.is_empty():
-        return None
-    name = pl.when(pl.col("from_order") == 5).then(pl.lit("5th and later")).otherwise(pl.format("{}", "from_order"))
-    return build_lens_table(
-        data,
-        "lens3_interpurchase",
-        "Weeks to the next order",
-        [
-            label("name", "After order"),
-            counts("intervals", "Waits"),
-            decimals("mean_weeks", "Mean weeks", 1),
-            decimals("median_weeks", "Median weeks", 1),
-        ],
-        frame=waits.with_columns(name=name),
-        note="Only those who had a next order: those still waiting are not in it. The CSV has every cohort.",
-    )

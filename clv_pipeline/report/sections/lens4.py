@@ -148,7 +148,7 @@ def _list_measures(data: ReportData) -> list[Measure]:
         Measure("profit_index", "Profit as a share of the first period's", "%"),
     ]
     margins = data.table("lenses.lens3_cohort_age")["margin"].drop_nulls()
-    if not margins.is_empty() and margins.max() - margins.min() > 0.001:  # pyright: ignore[reportOperatorIssue]
+    if not margins.is_empty() and margins.max() - margins.min() > 0.005:  # pyright: ignore[reportOperatorIssue]
         measures.append(Measure("margin", "Margin", "%"))
     return measures
 

@@ -132,7 +132,6 @@ def build_projection(data: ReportData) -> Section | None:
             amounts("profit_upper", "To", money),
         ],
         frame=ahead,
-        note="The CSV has every cohort.",
     )
     blocks: list[Block] = [Figure("chart-projection", "Expected profit of existing customers", sentence, spec), table]
     if data.has("lenses.lens5_growth_plan"):

@@ -20,7 +20,9 @@ async function draw(element) {
 
 // One after the other, so that the first charts show while the last are still being drawn.
 async function drawAll(page) {
-  for (const element of page.querySelectorAll("[data-chart]")) if (!views.has(element)) await draw(element);
+  for (const element of page.querySelectorAll("[data-chart]")) {
+    if (!views.has(element) && !element.closest("details:not([open])")) await draw(element);
+  }
 }
 
 const pageOfChart = (element) => element.closest("main > .page");
@@ -49,6 +51,10 @@ function listenToClicks(element, view) {
 for (const picker of document.querySelectorAll("[data-picker]")) {
   picker.closest(".picker").hidden = false;
   picker.addEventListener("change", () => choose(picker.closest("main > .page"), picker.value));
+}
+// What is folded has no width to draw in, so it waits until it is opened.
+for (const fold of document.querySelectorAll("main details")) {
+  fold.addEventListener("toggle", () => fold.open && drawAll(fold));
 }
 document.addEventListener("pageshown", (event) => drawAll(event.detail));
 window.addEventListener("beforeprint", () => drawAll(document));
