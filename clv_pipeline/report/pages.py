@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from clv_pipeline.report.blocks import NextStep, Page, Section
 from clv_pipeline.report.facts import ReportData
 from clv_pipeline.report.sections import (
+    behaviours,
     comparison,
     drift,
     lens1,
@@ -34,7 +35,7 @@ Builder = Callable[[ReportData], Section | None]
 
 @dataclass(frozen=True)
 class PageSpec:
-    """A page before it has data."""
+    """A page before it has data; an optional one is left out when it has nothing to say."""
 
     id: str
     tab: str
@@ -42,6 +43,7 @@ class PageSpec:
     question: str
     builders: Sequence[Builder]
     next_steps: Sequence[NextStep]
+    is_optional: bool = False
 
     def build(self, data: ReportData) -> Page:
         """The page with the sections that have something to say."""
@@ -107,6 +109,7 @@ PAGES: Sequence[PageSpec] = (
         "Lens 3: how a cohort evolves",
         "How does a cohort evolve as it ages?",
         (
+            behaviours.build_scope_of_lens3,
             lens3.build_activity,
             lens3.build_factors,
             lens3_purchases.build_second_purchase,
@@ -126,6 +129,7 @@ PAGES: Sequence[PageSpec] = (
         "Lens 4: whether cohorts differ",
         "Do newer cohorts differ from older ones?",
         (
+            behaviours.build_scope_of_lens4,
             lens4.build_alignments,
             lens5_outlook.build_trend,
             lens4.build_value,
@@ -141,12 +145,30 @@ PAGES: Sequence[PageSpec] = (
         "Lens 5",
         "Lens 5: the whole base",
         "How healthy is the whole customer base?",
-        (lens5.build_stacks, lens5.build_periods, lens5_outlook.build_repeat_rates, lens5_outlook.build_projection),
+        (
+            behaviours.build_scope_of_lens5,
+            lens5.build_stacks,
+            lens5.build_periods,
+            lens5_outlook.build_repeat_rates,
+            lens5_outlook.build_projection,
+        ),
         (
             NextStep("If the newest cohorts carry little: how good are they at equal age?", "lens4"),
             NextStep("What is the base expected to bring from here on?", "models"),
             NextStep("The headline, and this month against last.", "summary"),
         ),
+    ),
+    PageSpec(
+        "behaviours",
+        "Behaviour",
+        "Lenses 3 to 5: behavioural cohorts",
+        "Do customers differ by what they are, rather than by when they came?",
+        (behaviours.build_ages, behaviours.build_calendar),
+        (
+            NextStep("All of lenses 3 to 5 for one of these groups: set [periods] only, and run again.", "lens3"),
+            NextStep("Do newer cohorts differ from older ones?", "lens4"),
+        ),
+        is_optional=True,
     ),
     PageSpec(
         "models",
