@@ -153,7 +153,8 @@ def _build_scope(data: ReportData, page: str, *, dated: bool) -> Section | None:
     sentences: list[str] = []
     if data.facts.only:
         sentences.append(
-            f"Lenses 3 to 5 show only customers with {data.facts.only}; lenses 1 and 2, models and scores show everybody."
+            f"Lenses 3 to 5 show only customers with {data.facts.only}; "
+            "lenses 1 and 2, models and scores show everybody."
         )
     if dated and not data.facts.has_acquisition_dates:
         since = data.first_month or "the data start"
