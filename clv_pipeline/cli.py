@@ -15,7 +15,8 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from clv_pipeline.settings import PERIOD_PATTERN, Settings, SettingsError, load_settings
+from clv_pipeline.period_settings import PERIOD_PATTERN
+from clv_pipeline.settings import Settings, SettingsError, load_settings
 
 if TYPE_CHECKING:
     from clv_pipeline.runs import Runner

@@ -11,7 +11,7 @@ import polars.selectors as cs
 
 from clv_pipeline.formats import PARQUET_SUFFIXES
 from clv_pipeline.lake import Lake
-from clv_pipeline.settings import Settings, SettingsError
+from clv_pipeline.settings import Settings, SettingsError, require_attributes
 
 TABLE = "landing.customers"
 
@@ -53,12 +53,23 @@ def _read(settings: Settings) -> pl.DataFrame:
     if not files:
         raise SettingsError(f"[customers] path: no file matches {settings.customers.path}; mend the path or remove it")
     frame = pl.concat([_read_file(file, settings.source.business_timezone) for file in files], how="diagonal")
+    _require_attributes(frame.columns, files[0].name, settings)
     others = [name for name in frame.columns if name not in {"customer_id", "acquisition_ts"}]
     return (
         frame.group_by("customer_id")
         .agg(pl.col("acquisition_ts").min(), *(pl.col(name).drop_nulls().last() for name in others))
         .sort("customer_id")
     )
+
+
+def _require_attributes(columns: list[str], file: str, settings: Settings) -> None:
+    known = [name for name in columns if name not in {"customer_id", "acquisition_ts"}]
+    try:
+        require_attributes(
+            settings.periods.attributes, [*settings.known_attributes, *known], f"[source.columns] or {file}"
+        )
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
 
 
 def _read_texts(file: Path, timezone: str) -> pl.DataFrame:

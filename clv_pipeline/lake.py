@@ -175,7 +175,7 @@ class Lake:
             raise LakeError(f"{table} has rows of {', '.join(map(str, stray))}, which is not what was to be computed")
         sizes = {period: found.get(period, (0, "0")) for period in periods}
         return {
-            period: Staged(table, period, relation, rows, f"{rows}-{digest}", shared)
+            period: Staged(table, period, relation, rows, f"{rows}-{digest or 0}", shared)
             for period, (rows, digest) in sizes.items()
         }
 

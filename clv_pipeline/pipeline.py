@@ -4,6 +4,7 @@ Belongs here: the order, the groups that run together, who answers for a stage. 
 """
 
 from clv_pipeline.stages.drift import DRIFT
+from clv_pipeline.stages.first_orders import FIRST_ORDERS
 from clv_pipeline.stages.lenses import LENSES
 from clv_pipeline.stages.marts import CUSTOMER_PERIODS, ORDERS, PERIODS
 from clv_pipeline.stages.models import MODELS
@@ -13,7 +14,7 @@ from clv_pipeline.stages.scores import SCORES
 from clv_pipeline.stages.transactions import TRANSACTIONS
 from clv_pipeline.steps import StepSpec
 
-MONTH_STEPS: tuple[StepSpec, ...] = (TRANSACTIONS, ORDERS, CUSTOMER_PERIODS, PERIODS)
+MONTH_STEPS: tuple[StepSpec, ...] = (TRANSACTIONS, ORDERS, CUSTOMER_PERIODS, FIRST_ORDERS, PERIODS)
 AS_OF_STEPS: tuple[StepSpec, ...] = (RFM, LENSES, MODELS, SCORES, PROJECTION, DRIFT)
 STAGES = ("transactions", "marts", "rfm", "lenses", "models", "scores", "drift")
 

@@ -185,8 +185,16 @@ def _state_facts(state: State, settings: Settings, as_of: str, months: list[str]
         generated_at=datetime.now(UTC),
         notes=tuple(fitted.facts.get("notes", ())) if fitted else (),
         as_of_links=tuple((month, _find_page(state.lake, month)) for month in months),
+        cohort_by=settings.periods.cohort_by,
+        only=settings.periods.filter_text,
+        has_acquisition_dates=_knows_acquisitions(state.lake),
         previous_as_of=max((month for month in months if month < as_of), default=None),
     )
+
+
+def _knows_acquisitions(lake: Lake) -> bool:
+    files = lake.published("landing.customers")
+    return any(pl.read_parquet(file, columns=["acquisition_ts"])["acquisition_ts"].count() for file in files.values())
 
 
 def _find_page(lake: Lake, month: str) -> str:

@@ -8,32 +8,28 @@ import json
 import os
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
+from clv_pipeline.period_settings import PERIOD_PATTERN, Periods, Section
 from clv_pipeline.wording import explain_setting
 
 REQUIRED_COLUMNS = ("order_id", "customer_id", "order_ts", "product_id")
 _AMOUNTS = ("quantity", "unit_price", "line_total", "unit_cost", "line_cost")
+_LISTED = 20
 OPTIONAL_COLUMNS = (*_AMOUNTS, "line_id", "is_return", "updated_at", "is_deleted")
-WINDOW_MONTHS = {"month": 1, "quarter": 3, "year": 12}
-PERIOD_PATTERN = r"^\d{4}-(0[1-9]|1[0-2])$"
 
 
 class SettingsError(ValueError):
     """A setting is missing, unknown or wrong; the message is one line and says the fix."""
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class Source(_Section):
+class Source(Section):
     """Where the transactions come from and what their columns are called."""
 
     path: str = Field(default="incoming/*.csv", min_length=1)
@@ -79,13 +75,13 @@ class Source(_Section):
         return tuple(name for name in self.columns if name not in own)
 
 
-class Customers(_Section):
+class Customers(Section):
     """The optional customer file: customer_id, acquisition_ts and attributes."""
 
     path: str | None = None
 
 
-class Returns(_Section):
+class Returns(Section):
     """What happens to returned goods."""
 
     policy: Literal["net", "drop", "reject"] = "net"
@@ -103,7 +99,7 @@ class Returns(_Section):
         return pattern
 
 
-class Value(_Section):
+class Value(Section):
     """How orders become profit and profit becomes lifetime value."""
 
     margin: Decimal = Field(default=Decimal("0.30"), gt=0, le=1)
@@ -117,25 +113,7 @@ class Value(_Section):
         return str(value) if isinstance(value, float) else value
 
 
-class Periods(_Section):
-    """The calendar of the audit."""
-
-    start: str | None = Field(default=None, pattern=PERIOD_PATTERN)
-    window: Literal["month", "quarter", "year"] = "year"
-    cohort: Literal["month", "quarter", "year"] = "quarter"
-
-    @property
-    def window_months(self) -> int:
-        """Months in a lens window."""
-        return WINDOW_MONTHS[self.window]
-
-    @property
-    def cohort_months(self) -> int:
-        """Months in a cohort."""
-        return WINDOW_MONTHS[self.cohort]
-
-
-class Models(_Section):
+class Models(Section):
     """Which models are fitted, and how."""
 
     transactions: Literal["bg_nbd", "mbg_nbd", "pareto_nbd", "auto"] = "bg_nbd"
@@ -150,7 +128,7 @@ class Models(_Section):
         return choice
 
 
-class Drift(_Section):
+class Drift(Section):
     """When two distributions count as different, and the fixed reference they are held against."""
 
     reference: str | None = Field(default=None, pattern=PERIOD_PATTERN)
@@ -158,7 +136,7 @@ class Drift(_Section):
     ks: float = Field(default=0.1, gt=0, lt=1)
 
 
-class Engine(_Section):
+class Engine(Section):
     """Resources of one DuckDB connection."""
 
     threads: int | None = Field(default=None, ge=1)
@@ -172,7 +150,7 @@ class Engine(_Section):
         return limit
 
 
-class Settings(_Section):
+class Settings(Section):
     """All settings; `home` is absolute after `load_settings`, source paths are relative to the config file."""
 
     home: Path = Path("data")
@@ -192,10 +170,30 @@ class Settings(_Section):
             raise ValueError("[source.columns] maps updated_at without line_id; versions need the line they belong to")
         return self
 
+    @model_validator(mode="after")
+    def _check_attributes(self) -> "Settings":
+        # A customer file may have more columns; they are looked at when it is read.
+        if self.customers.path is None:
+            require_attributes(self.periods.attributes, self.known_attributes, "[source.columns]")
+        return self
+
+    @property
+    def known_attributes(self) -> tuple[str, ...]:
+        """Columns of the transactions that describe a customer by its first order: product_id and the extras."""
+        return ("product_id", *self.source.extra_columns)
+
     @property
     def base(self) -> Path:
         """The folder that relative source paths start from."""
         return self.config_file.parent
+
+
+def require_attributes(wanted: Sequence[str], known: Sequence[str], place: str) -> None:
+    """Raises ValueError, in one line, for a wanted column that is not among the `known` of transactions and file."""
+    if unknown := [name for name in wanted if name not in known]:
+        close = difflib.get_close_matches(unknown[0], known, n=1)
+        hint = f"did you mean '{close[0]}'?" if close else f"known: {', '.join(known[:_LISTED])}; map more in {place}"
+        raise ValueError(f"[periods] cohort_by or only names '{unknown[0]}', which no customer has; {hint}")
 
 
 def load_settings(config: Path | None = None, environment: Mapping[str, str] | None = None) -> Settings:

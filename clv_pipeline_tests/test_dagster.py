@@ -114,7 +114,7 @@ def test_a_rerun_with_another_result_makes_what_reads_it_stale(loaded: Orchestra
     assert loaded.land().success
     assert loaded.run([LINES, dg.AssetKey(["transactions", "quarantine"])], "2024-03", "2024-03").success
     assert loaded.find_stale(MONTHLY) == {
-        name: ["2024-03"] for name in ("marts.orders", "marts.customer_periods", "marts.periods")
+        name: ["2024-03"] for name in ("marts.orders", "marts.customer_periods", "marts.first_orders", "marts.periods")
     }
     assert loaded.run(MONTHLY[2:], "2024-03", "2024-03").success
     assert loaded.find_stale([*MONTHLY, *AUDIT]) == {".".join(key.path): ["2024-03", "2024-04"] for key in AUDIT}
@@ -198,7 +198,11 @@ def test_the_months_beside_a_broken_one_are_published_and_versioned(
     assert loaded.run([ORDERS], "2024-02", "2024-03").success
     assert [loaded.read_metadata(ORDERS, month)["dagster/row_count"] for month in MONTHS] == [3, 5, 5, 3]
     stale = ["2024-02", "2024-03"]
-    assert loaded.find_stale(MONTHLY) == {"marts.customer_periods": stale, "marts.periods": stale}
+    assert loaded.find_stale(MONTHLY) == {
+        "marts.customer_periods": stale,
+        "marts.first_orders": stale,
+        "marts.periods": stale,
+    }
 
 
 def test_an_unreadable_file_fails_its_check_and_not_the_landing(conduct: Callable[..., Orchestra]) -> None:

@@ -30,6 +30,8 @@ EVERY_SETTING = {
     "periods.start": ("2020-02", "2020-02"),
     "periods.window": ("month", "month"),
     "periods.cohort": ("year", "year"),
+    "periods.cohort_by": ("product_id", "product_id"),
+    "periods.only": ('{"product_id": "P1"}', {"product_id": "P1"}),
     "models.transactions": ("mbg_nbd", "mbg_nbd"),
     "models.estimation": ("map", "map"),
     "models.priors": ('{"bg_nbd": {"r": {"dist": "HalfFlat"}}}', {"bg_nbd": {"r": {"dist": "HalfFlat"}}}),

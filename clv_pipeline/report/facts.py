@@ -22,7 +22,8 @@ class ReportFacts:
 
     `model_name` and `model_version` are None when no model could be fitted; `currency` is an ISO 4217 code.
     `as_of_links` are (month, relative address) of all as-of months, with an empty address where no page has been built;
-    `previous_as_of` is the as-of month run before this one, None for the first.
+    `previous_as_of` is the as-of month run before this one, None for the first. `cohort_by` is the column of the
+    behavioural cohorts, `only` the filter of lenses 3 to 5 in words ('channel = web'), empty for everybody.
     """
 
     as_of: str
@@ -38,6 +39,9 @@ class ReportFacts:
     notes: Sequence[str] = ()
     as_of_links: Sequence[tuple[str, str]] = ()
     previous_as_of: str | None = None
+    cohort_by: str | None = None
+    only: str = ""
+    has_acquisition_dates: bool = True
 
     @property
     def is_open(self) -> bool:

@@ -17,6 +17,8 @@ DEFINITIONS: dict[str, str] = {
     "CLV": "Customer lifetime value: the expected profit of a customer's future orders over the horizon, discounted to "
     "today. What was spent before is not in it.",
     "cohort": "The customers acquired in the same month, quarter or year.",
+    "behavioural cohort": "The customers who share a value of a column (channel, region, first product), whenever they "
+    "were acquired.",
     "customer decile": "A tenth of the customers, ranked by profit: decile 1 holds the most profitable tenth.",
     "value decile": "A tenth of the profit, the best customers first: few customers in decile 1, many in decile 10.",
     "repeat-buying rate": "Of the customers active in a period, the share that is active in the next one too.",

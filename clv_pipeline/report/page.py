@@ -39,7 +39,8 @@ def build_report(
 
     data = ReportData(tables, facts, previous or {})
     with build_unchecked():
-        pages = [page.build(data) for page in PAGES]
+        built = [(spec, spec.build(data)) for spec in PAGES]
+    pages = [page for spec, page in built if page.sections or not spec.is_optional]
     charts = {figure.id: figure.spec for page in pages for figure in page.figures}
     return (
         _environment()

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from clv_pipeline.report.blocks import NextStep, Page, Section
 from clv_pipeline.report.facts import ReportData
 from clv_pipeline.report.sections import (
+    behaviours,
     comparison,
     drift,
     lens1,
@@ -39,7 +40,7 @@ Builder = Callable[[ReportData], Section | None]
 
 @dataclass(frozen=True)
 class PageSpec:
-    """A page before it has data."""
+    """A page before it has data; an optional one is left out when it has nothing to say."""
 
     id: str
     tab: str
@@ -47,6 +48,7 @@ class PageSpec:
     question: str
     builders: Sequence[Builder]
     next_steps: Sequence[NextStep]
+    is_optional: bool = False
 
     def build(self, data: ReportData) -> Page:
         """The page with the sections that have something to say."""
@@ -114,6 +116,7 @@ PAGES: Sequence[PageSpec] = (
         "Lens 3: how a cohort evolves",
         "How does a cohort evolve as it ages?",
         (
+            behaviours.build_scope_of_lens3,
             lens3.build_activity,
             lens3.build_factors,
             lens3_weeks.build_weekly_sales,
@@ -137,6 +140,7 @@ PAGES: Sequence[PageSpec] = (
         "Lens 4: whether cohorts differ",
         "Do newer cohorts differ from older ones?",
         (
+            behaviours.build_scope_of_lens4,
             lens4.build_alignments,
             lens5_outlook.build_trend,
             lens4.build_value,
@@ -155,6 +159,7 @@ PAGES: Sequence[PageSpec] = (
         "Lens 5: the whole base",
         "How healthy is the whole customer base?",
         (
+            behaviours.build_scope_of_lens5,
             lens5.build_stacks,
             lens5_shares.build_shares,
             lens5_shares.build_windows,
@@ -168,6 +173,18 @@ PAGES: Sequence[PageSpec] = (
             NextStep("What is the base expected to bring from here on?", "models"),
             NextStep("The headline, and this month against last.", "summary"),
         ),
+    ),
+    PageSpec(
+        "behaviours",
+        "Behaviour",
+        "Lenses 3 to 5: behavioural cohorts",
+        "Do customers differ by what they are, rather than by when they came?",
+        (behaviours.build_ages, behaviours.build_calendar),
+        (
+            NextStep("All of lenses 3 to 5 for one of these groups: set [periods] only, and run again.", "lens3"),
+            NextStep("Do newer cohorts differ from older ones?", "lens4"),
+        ),
+        is_optional=True,
     ),
     PageSpec(
         "models",

@@ -6,16 +6,19 @@ Belongs here: in which order they are made, and names for their cohorts. Does no
 
 import polars as pl
 
+from clv_pipeline.attributes import prepare_attributes
 from clv_pipeline.clv.lenses.patterns import spell_patterns
 from clv_pipeline.clv.lenses.trend import compare_newer
 from clv_pipeline.clv.lenses.values import band_customers, choose_edges, count_bins, describe_values
 from clv_pipeline.clv.lenses.waits import band_waits, describe_waits
+from clv_pipeline.settings import Settings
 from clv_pipeline.stages.queries import Queries, name_tables
 
 # Made once, in this order; no table is published from them.
 BASES = (
     "calendar",
     "members",
+    "behaviours",
     "customer_months",
     "customer_cells",
     "numbered_orders",
@@ -33,17 +36,26 @@ COHORT_TABLES = tuple(
         "lens3_value_statistics",
         "lens3_value_histogram",
         "lens3_rfm",
+        "lens3_behaviour_statistics",
         "lens4_trend",
     )
 )
 _COHORT = ("months", "cohort_index")
 _VALUES = "SELECT months, cohort_index, orders, spend, profit, last_active_index FROM lenses.customer_values"
 
+# Every grain has the same customers.
+_BEHAVIOUR_VALUES = """
+    SELECT b.cohort, v.orders, v.spend, v.profit
+    FROM lenses.customer_values AS v INNER JOIN lenses.behaviours AS b ON v.customer_no = b.customer_no
+    WHERE v.months = 12"""
 
-def prepare_cohorts(queries: Queries) -> None:
+
+def prepare_cohorts(queries: Queries, settings: Settings) -> None:
     """Keeps what customers and cohorts did by calendar period of each grain, for the SELECTs of lenses 3 to 5."""
+    prepare_attributes(queries, settings)
     for name in BASES:
-        queries.materialize(f"lenses.{name}", queries.select(f"4_lenses/{name}"))
+        query = queries.select(f"4_lenses/{name}", cohort_by=settings.periods.cohort_by)
+        queries.materialize(f"lenses.{name}", query)
 
 
 def compute_cohorts(queries: Queries, as_of: str) -> dict[str, pl.DataFrame]:
@@ -56,6 +68,9 @@ def compute_cohorts(queries: Queries, as_of: str) -> dict[str, pl.DataFrame]:
         "lens3_activity_patterns": _spell(masks),
         **_time_orders(waits, cohorts),
         **_describe_values(queries, cohorts),
+        "lens3_behaviour_statistics": describe_values(queries.frame(_BEHAVIOUR_VALUES), ["cohort"]).sort(
+            "cohort", maintain_order=True
+        ),
         "lens4_trend": compare_newer(sizes, sums),
     }
     return name_tables(frames, as_of)

@@ -20,6 +20,7 @@ from clv_pipeline.pictures import (
     draw_value_deciles,
 )
 from clv_pipeline.schemas.lenses import lens1, lens1_rfm, lens2, lens2_moves, lens3, lens3_value, lens4, lens5
+from clv_pipeline.stages.behaviours import ADVICE, BEHAVIOURS, advise_on_customers
 from clv_pipeline.stages.cohorts import BASES, COHORT_INPUTS, COHORT_TABLES, compute_cohorts, prepare_cohorts
 from clv_pipeline.stages.windows import (
     RELATIONS,
@@ -150,6 +151,7 @@ _LENS3 = (
         "lenses.lens3_cohort_age",
         lens3.Lens3CohortAge,
         "Lenses 3 and 4: each cohort by age: share active, AOF, AOV, profit, and value per acquired customer.",
+        advice=ADVICE,
         picture=draw_cohort_activity,
     ),
     Table(
@@ -257,7 +259,7 @@ _LENS5 = (
         rules={"equals_lenses_1_and_2": "4_lenses/check_lens5_windows"},
     ),
 )
-_TABLES = (*_LENS1, *_LENS2, *_LENS3, *_LENS4, *_LENS5)
+_TABLES = (*_LENS1, *_LENS2, *_LENS3, *_LENS4, *_LENS5, *BEHAVIOURS)
 _IN_PYTHON = frozenset((*WINDOW_TABLES, *COHORT_TABLES))
 _SELECTS = {table.name: f"4_{table.name.replace('.', '/')}" for table in _TABLES if table.name not in _IN_PYTHON}
 
@@ -266,8 +268,9 @@ def compute_lenses(step: Step) -> dict[str, Content]:
     """Fixes acquisition dates, cohorts and windows once, then takes every lens over them."""
     step.materialize("marts.customers", step.select("2_marts/customers"))
     prepare_windows(step, step.settings)
-    prepare_cohorts(step)
-    chosen = choose_parameters(step.settings)
+    prepare_cohorts(step, step.settings)
+    advise_on_customers(step, "lenses.lens3_cohort_age")
+    chosen = choose_parameters(step.settings) | {"cohort_by": step.settings.periods.cohort_by}
     selected = {name: step.select(query, **chosen) for name, query in _SELECTS.items()}
     return {**selected, **compute_windows(step, step.period), **compute_cohorts(step, step.period)}
 
@@ -279,15 +282,18 @@ LENSES = StepSpec(
     reads=(
         Read("marts.customer_periods", Reach.HISTORY),
         Read("marts.orders", Reach.HISTORY),
+        Read("marts.first_orders", Reach.HISTORY),
         Read("landing.customers", Reach.WHOLE),
     ),
     compute=compute_lenses,
     sql=(
         "2_marts/customers",
+        "4_lenses/first_order_attributes",
+        "4_lenses/base_customers",
         *(f"4_lenses/{name}" for name in (*RELATIONS, *WINDOW_INPUTS, *BASES, *COHORT_INPUTS)),
         *_SELECTS.values(),
     ),
-    knobs=("periods.window", "periods.cohort", "periods.start", "value.cutoff_step", "source.columns"),
-    code=("clv/lenses", "stages/cohorts", "stages/windows"),
+    knobs=("periods.", "value.cutoff_step", "source.columns"),
+    code=("attributes", "clv/lenses", "stages/behaviours", "stages/cohorts", "stages/windows"),
     kinds=frozenset({"duckdb", "python", "parquet"}),
 )

@@ -6,6 +6,7 @@ Belongs here: which customers, windows and margin a projection uses. Does not be
 
 import polars as pl
 
+from clv_pipeline.attributes import prepare_attributes
 from clv_pipeline.clv.lenses.projection import plan_growth, project_cohorts
 from clv_pipeline.periods import shift_period
 from clv_pipeline.schemas.lenses.lens5_projection import Lens5GrowthPlan, Lens5Projection
@@ -13,9 +14,12 @@ from clv_pipeline.stages.scores import earned_margin
 from clv_pipeline.steps import Reach, Read, Step, StepSpec, Table
 
 _PROJECTION, _PLAN = "lenses.lens5_projection", "lenses.lens5_growth_plan"
-_CUSTOMERS = """
+# Of the customers whom lenses 3 to 5 see.
+_SEEN = """
+    FROM rfm.customers AS r INNER JOIN lenses.base_customers AS b ON r.customer_id = b.customer_id AND b.in_base"""
+_CUSTOMERS = f"""
     SELECT c.cohort, r.frequency, r.recency, r."T", r.monetary_value
-    FROM rfm.customers AS r INNER JOIN marts.customers AS c ON r.customer_id = c.customer_id"""
+    {_SEEN} INNER JOIN marts.customers AS c ON r.customer_id = c.customer_id"""
 _WINDOWS = """
     SELECT window_start, acquired, profit, profit - profit_earlier AS profit_newest
     FROM lenses.lens5_windows ORDER BY windows_back"""
@@ -24,6 +28,7 @@ _WINDOWS = """
 def compute_projection(step: Step) -> dict[str, pl.DataFrame]:
     """Projects every cohort over the next windows, and plans the first of them."""
     step.materialize("marts.customers", step.select("2_marts/customers"))
+    prepare_attributes(step, step.settings)
     customers = step.frame(_CUSTOMERS)
     if customers.is_empty():
         return {_PROJECTION: Lens5Projection.empty(), _PLAN: Lens5GrowthPlan.empty()}
@@ -32,8 +37,8 @@ def compute_projection(step: Step) -> dict[str, pl.DataFrame]:
         customers,
         step.frame("SELECT model, parameter, estimate FROM models.parameters"),
         window_months=months,
-        margin=earned_margin(step) or float(step.settings.value.margin),
-        orders_per_purchase=step.frame("SELECT sum(orders) / sum(frequency + 1) AS ratio FROM rfm.customers").item(),
+        margin=earned_margin(step, _SEEN) or float(step.settings.value.margin),
+        orders_per_purchase=step.frame(f"SELECT sum(r.orders) / sum(r.frequency + 1) AS ratio {_SEEN}").item(),
     )
     starts = {ahead: shift_period(step.period, 1 + (ahead - 1) * months) for ahead in projected["windows_ahead"]}
     ends = {ahead: shift_period(start, months - 1) for ahead, start in starts.items()}
@@ -88,11 +93,12 @@ PROJECTION = StepSpec(
         Read("models.parameters", Reach.SAME),
         Read("lenses.lens5_windows", Reach.SAME),
         Read("marts.customer_periods", Reach.HISTORY),
+        Read("marts.first_orders", Reach.HISTORY),
         Read("landing.customers", Reach.WHOLE),
     ),
     compute=compute_projection,
-    sql=("2_marts/customers",),
-    knobs=("value.margin", "periods.window", "periods.cohort", "periods.start"),
-    code=("clv/models", "clv/scores", "clv/lenses/projection", "stages/projection"),
+    sql=("2_marts/customers", "4_lenses/first_order_attributes", "4_lenses/base_customers"),
+    knobs=("value.margin", "periods.", "source.columns"),
+    code=("attributes", "clv/models", "clv/scores", "clv/lenses/projection", "stages/projection"),
     kinds=frozenset({"python", "parquet"}),
 )

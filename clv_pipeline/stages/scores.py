@@ -37,9 +37,9 @@ def compute_scores(step: Step) -> pl.DataFrame:
     return identified.select("as_of", *scores.columns, "model_version").sort("customer_id")
 
 
-def earned_margin(step: Step) -> float | None:
-    """Profit / spend of all customers so far; None where that is no margin to count on."""
-    profit, spend = step.con.execute("SELECT sum(profit), sum(spend) FROM rfm.customers").fetchall()[0]
+def earned_margin(step: Step, customers: str = "FROM rfm.customers AS r") -> float | None:
+    """Profit / spend of `customers` so far; None where that is no margin to count on."""
+    profit, spend = step.con.execute(f"SELECT sum(r.profit), sum(r.spend) {customers}").fetchall()[0]
     if not spend or spend <= 0 or profit <= 0:
         return None
     return float(Decimal(profit) / Decimal(spend))

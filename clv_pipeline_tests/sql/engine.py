@@ -83,7 +83,7 @@ class AsOf:
         """Keeps what the tables of all lenses share."""
         self.materialize("marts.customers", self.select("2_marts/customers"))
         prepare_windows(self, self.settings)
-        prepare_cohorts(self)
+        prepare_cohorts(self, self.settings)
 
     def select(self, name: str, **more: Literal) -> str:
         """The SELECT `sql/<name>.sql` with its parameters bound."""

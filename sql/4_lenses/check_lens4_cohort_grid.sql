@@ -1,4 +1,5 @@
--- Offending rows: grains whose cells do not add up to the orders, spend and profit of all customers, in any year.
+-- Offending rows: grains whose cells do not add up to the orders, spend and profit of all customers whom lenses 3 to 5 see,
+-- in any year.
 WITH cells AS (
     SELECT grain, SUBSTR(calendar_period, 1, 4) AS year, SUM(orders) AS orders, SUM(spend) AS spend, SUM(profit) AS profit
     FROM staged_lenses_lens4_cohort_grid
@@ -7,6 +8,7 @@ WITH cells AS (
 years AS (
     SELECT SUBSTR(period, 1, 4) AS year, SUM(orders) AS orders, SUM(spend) AS spend, SUM(profit) AS profit
     FROM marts.customer_periods
+    WHERE customer_id IN (SELECT customer_id FROM lenses.base_customers WHERE in_base)
     GROUP BY SUBSTR(period, 1, 4)
 ),
 grains AS (

@@ -1,4 +1,4 @@
--- One row per customer and month, with numbers for keys; customers without any order have no number.
+-- One row per month and customer whom lenses 3 to 5 see, with numbers for keys; customers without any order have no number.
 WITH months AS (
     SELECT
         period,
@@ -15,4 +15,6 @@ SELECT
     p.profit
 FROM marts.customer_periods AS p
 INNER JOIN months AS m ON p.period = m.period
+INNER JOIN lenses.base_customers AS b ON p.customer_id = b.customer_id
 LEFT JOIN lenses.members AS c ON p.customer_id = c.customer_id
+WHERE b.in_base

@@ -1,0 +1,52 @@
+"""Stage 2: what each customer's first order of a month was like, where cohorts or filters ask for it.
+
+Belongs here: which columns of the lines are kept. Does not belong here: which order is the first
+(`sql/2_marts/first_orders.sql`), or what customers are grouped by (`attributes.py`).
+"""
+
+from clv_pipeline.attributes import list_line_attributes
+from clv_pipeline.schemas.first_orders import FirstOrders
+from clv_pipeline.sql import quote_literal, quote_name
+from clv_pipeline.steps import Reach, Read, Step, StepSpec, Table
+
+# A month without a first order is stored as one that was looked at: a row that names no customer. Then its content
+# is the same whether it is computed alone or with other months, and a rerun makes nothing stale.
+_LOOKED_AT = "SELECT {period} AS period, {nothing} AS customer_id, {nothing} AS attribute, {nothing} AS value"
+_NOTHING = "CAST(NULL AS VARCHAR)"
+
+
+def compute_first_orders(step: Step) -> str:
+    """Keeps the wanted columns of first orders; without any, only the row of the month, which costs nothing."""
+    wanted = list_line_attributes(step.settings)
+    months = [_LOOKED_AT.format(period=quote_literal(period), nothing=_NOTHING) for period in step.periods]
+    looked_at = " UNION ALL ".join(months)
+    if not wanted:
+        return looked_at
+    # Text without blanks around it, as in the customer file; an empty cell says nothing.
+    columns = (
+        f"SELECT period, customer_id, order_id, line_id, {quote_literal(name)} AS attribute,"
+        f" NULLIF(TRIM(CAST({quote_name(name)} AS VARCHAR)), '') AS value"
+        " FROM transactions.lines WHERE NOT is_return"
+        for name in wanted
+    )
+    step.materialize("marts.line_attributes", " UNION ALL ".join(columns))
+    return f"{looked_at} UNION ALL SELECT * FROM ({step.select('2_marts/first_orders')}) AS f"
+
+
+FIRST_ORDERS = StepSpec(
+    name="first_orders",
+    stage="marts",
+    tables=(
+        Table(
+            "marts.first_orders",
+            FirstOrders,
+            "What customers' first orders of the month were like, for [periods] cohort_by and only.",
+        ),
+    ),
+    reads=(Read("transactions.lines", Reach.SAME), Read("marts.orders", Reach.SAME)),
+    compute=compute_first_orders,
+    sql=("2_marts/first_orders",),
+    knobs=("periods.cohort_by", "periods.only", "source.columns"),
+    code=("attributes",),
+    kinds=frozenset({"duckdb", "parquet"}),
+)
