@@ -9,14 +9,11 @@ from clv_pipeline.schemas import MONTH, Table, require_key
 
 
 class FirstOrders(Table):
-    """One row per customer, month and wanted column: its value on the customer's first order of the month.
-
-    One more row a month names no customer.
-    """
+    """One row per customer, month and wanted column: its value on the customer's first order of the month."""
 
     period: str = pa.Field(str_matches=MONTH)
-    customer_id: str = pa.Field(nullable=True, description="null in the one row that says the month was looked at")
-    attribute: str = pa.Field(nullable=True, description="a column of the transactions that cohorts or filters ask for")
+    customer_id: str
+    attribute: str = pa.Field(description="a column of the transactions that cohorts or filters ask for")
     value: str = pa.Field(nullable=True, description="its value on the first order of the month")
 
     has_key = require_key("period", "customer_id", "attribute")

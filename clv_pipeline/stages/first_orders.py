@@ -9,19 +9,16 @@ from clv_pipeline.schemas.first_orders import FirstOrders
 from clv_pipeline.sql import quote_literal, quote_name
 from clv_pipeline.steps import Reach, Read, Step, StepSpec, Table
 
-# A month without a first order is stored as one that was looked at: a row that names no customer. Then its content
-# is the same whether it is computed alone or with other months, and a rerun makes nothing stale.
-_LOOKED_AT = "SELECT {period} AS period, {nothing} AS customer_id, {nothing} AS attribute, {nothing} AS value"
-_NOTHING = "CAST(NULL AS VARCHAR)"
+_NONE = """
+    SELECT CAST(NULL AS VARCHAR) AS period, CAST(NULL AS VARCHAR) AS customer_id, CAST(NULL AS VARCHAR) AS attribute,
+        CAST(NULL AS VARCHAR) AS value WHERE FALSE"""
 
 
 def compute_first_orders(step: Step) -> str:
-    """Keeps the wanted columns of first orders; without any, only the row of the month, which costs nothing."""
+    """Keeps the wanted columns of first orders; without any, an empty month that costs nothing."""
     wanted = list_line_attributes(step.settings)
-    months = [_LOOKED_AT.format(period=quote_literal(period), nothing=_NOTHING) for period in step.periods]
-    looked_at = " UNION ALL ".join(months)
     if not wanted:
-        return looked_at
+        return _NONE
     # Text without blanks around it, as in the customer file; an empty cell says nothing.
     columns = (
         f"SELECT period, customer_id, order_id, line_id, {quote_literal(name)} AS attribute,"
@@ -30,7 +27,7 @@ def compute_first_orders(step: Step) -> str:
         for name in wanted
     )
     step.materialize("marts.line_attributes", " UNION ALL ".join(columns))
-    return f"{looked_at} UNION ALL SELECT * FROM ({step.select('2_marts/first_orders')}) AS f"
+    return step.select("2_marts/first_orders")
 
 
 FIRST_ORDERS = StepSpec(
@@ -40,7 +37,7 @@ FIRST_ORDERS = StepSpec(
         Table(
             "marts.first_orders",
             FirstOrders,
-            "What customers' first orders of the month were like, for [periods] cohort_by and only.",
+            "What customers' first orders of the month were like, for [periods] cohort_by and only; else empty.",
         ),
     ),
     reads=(Read("transactions.lines", Reach.SAME), Read("marts.orders", Reach.SAME)),
