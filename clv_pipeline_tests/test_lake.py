@@ -80,3 +80,11 @@ def test_an_open_reader_keeps_the_rows_it_started_with(lake: Lake) -> None:
 def test_what_is_not_published_has_a_message_with_the_fix(lake: Lake) -> None:
     with lake.connect() as con, pytest.raises(LakeError, match=r"marts\.orders has no published month.*run the stages"):
         lake.expose(con, "marts.orders")
+
+
+def test_an_empty_month_has_one_content_alone_and_among_others(lake: Lake) -> None:
+    with lake.connect() as con:
+        query = "SELECT '2024-01' AS period, 1 AS spend"
+        together = lake.stage(con, "marts.orders", ["2024-01", "2024-02"], query)
+        alone = lake.stage(con, "marts.orders", ["2024-02"], f"SELECT * FROM ({query}) WHERE period = '2024-02'")
+    assert together["2024-02"].content == alone["2024-02"].content == "0-0"
