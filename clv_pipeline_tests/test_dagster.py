@@ -271,5 +271,6 @@ def test_every_asset_is_described_and_shows_what_is_in_it(conduct: Callable[...,
     for check in graph.asset_check_keys:
         if check.asset_key.path[0] != "landing":
             status = orchestra.read_check(check.asset_key, check.name)["2024-03"]
-            # Three customers a month drift: a warning.
-            assert status == (Status.FAILED if check.name == "distributions_are_stable" else Status.SUCCEEDED), check
+            # Three customers a month drift, and no file says when they were acquired: warnings.
+            warns = check.name in ("distributions_are_stable", "acquisition_dates_are_known")
+            assert status == (Status.FAILED if warns else Status.SUCCEEDED), check

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from clv_pipeline.pipeline import MONTH_STEPS
-from clv_pipeline.plan import find_stale, plan_as_of, plan_months
+from clv_pipeline.plan import INHERITED, find_stale, plan_as_of, plan_months
 from clv_pipeline_tests.warehouse import AUDIT_STEPS, Warehouse
 
 
@@ -68,8 +68,9 @@ def test_settings_make_stale_only_what_reads_them(tmp_path: Path) -> None:
     house.refresh()
     changed = house.settings.value.model_copy(update={"margin": house.settings.value.margin / 2})
     house.settings = house.settings.model_copy(update={"value": changed})
-    stale = {(item.step.stage, item.reason) for item in find_stale(MONTH_STEPS, house.state, ["2024-01"])}
-    assert stale == {("marts", "settings or code changed")}
+    stale = {(item.step.name, item.reason) for item in find_stale(MONTH_STEPS, house.state, ["2024-01"])}
+    changed_names = {"orders", "customer_periods", "periods"}
+    assert stale == {(name, "settings or code changed") for name in changed_names} | {("first_orders", INHERITED)}
 
 
 def test_a_month_without_a_line_is_published_empty(warehouse: Warehouse) -> None:

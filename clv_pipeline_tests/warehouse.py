@@ -90,5 +90,14 @@ class Warehouse:
 
     def table(self, name: str) -> pl.DataFrame:
         """All rows of a published table, in an order that depends on nothing but the rows."""
-        frame = self.query(f"SELECT * FROM {name}")
-        return frame.sort(frame.columns)
+        return self.tables([name])[name]
+
+    def tables(self, names: Sequence[str], as_of: str | None = None) -> dict[str, pl.DataFrame]:
+        """The same of several tables; with `as_of` only that month of those that have one."""
+        found: dict[str, pl.DataFrame] = {}
+        with duckdb.connect(str(rebuild_door(self.lake, self.settings)), read_only=True) as con:
+            for name in names:
+                frame = con.sql(f"SELECT * FROM {name} ORDER BY ALL").pl()
+                dated = as_of is not None and "as_of" in frame.columns
+                found[name] = frame.filter(pl.col("as_of") == as_of) if dated else frame
+        return found
