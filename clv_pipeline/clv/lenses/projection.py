@@ -24,7 +24,7 @@ TARGETS = (0.0, 0.05, 0.1, 0.2)
 VERDICTS = ("no new customers needed", "within what was acquired before", "more than was ever acquired", "not known")
 _SEED = 20220822
 # Customers x draws that are simulated at once; at least 4 draws, and no more than 1000 help.
-_BUDGET = 4_000_000
+_BUDGET = 400_000
 _ENOUGH_FOR_PERCENTILES = 200
 _TAIL = 0.025
 _NORMAL = 1.959964
