@@ -47,7 +47,7 @@ def fit(customers: pl.DataFrame, **settings: Any) -> ModelFit:
         pickle.dump((customers, settings), _ready.stdin)
         _ready.stdin.flush()
         answer = pickle.load(_ready.stdout)
-    except (OSError, EOFError):  # it was killed, for want of memory perhaps
+    except (OSError, EOFError, pickle.UnpicklingError):  # it was killed, for want of memory perhaps
         end_fits()
         return fit_models(customers, **settings)
     if isinstance(answer, Exception):

@@ -3,11 +3,14 @@
 Belongs here: the way there and back. Does not belong here: what a fit finds (`clv/test_models.py`).
 """
 
+import io
 import os
+import pickle
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from unittest.mock import MagicMock
 
 import polars as pl
 import pytest
@@ -45,6 +48,14 @@ def test_another_process_fits_the_same_and_refuses_the_same(prepared: int) -> No
         fitting.fit(CUSTOMERS, **SETTINGS | {"estimation": "mcmc"})
     os.kill(prepared, signal.SIGKILL)
     assert_frame_equal(fitting.fit(CUSTOMERS, **SETTINGS).parameters, here.parameters, check_exact=True)
+
+
+def test_an_answer_that_breaks_off_is_made_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = fit_models(CUSTOMERS, **SETTINGS)
+    dying = MagicMock(stdin=io.BytesIO(), stdout=io.BytesIO(pickle.dumps(expected)[:-40]))
+    monkeypatch.setattr(fitting, "_ready", dying)
+    assert_frame_equal(fitting.fit(CUSTOMERS, **SETTINGS).parameters, expected.parameters, check_exact=True)
+    dying.kill.assert_called_once()
 
 
 def test_the_process_ends_with_the_one_that_started_it() -> None:
