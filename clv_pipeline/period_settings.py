@@ -1,13 +1,14 @@
-"""The settings of the calendar, and by what and for whom lenses 3 to 5 are taken.
+"""The settings of the lenses: the calendar, by what and for whom lenses 3 to 5 are taken, and their bands.
 
-Belongs here: names, types and messages of the section [periods]. Does not belong here: the other sections
+Belongs here: names, types and messages of the sections [periods] and [lenses]. Does not belong here: the other sections
 (`settings.py`), or where a column of customers comes from (`attributes.py`).
 """
 
-from collections.abc import Mapping
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any, Literal, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 WINDOW_MONTHS = {"month": 1, "quarter": 3, "year": 12}
 PERIOD_PATTERN = r"^\d{4}-(0[1-9]|1[0-2])$"
@@ -17,6 +18,15 @@ class Section(BaseModel):
     """A table of `clv.toml`: unknown keys are errors, and nothing changes once it is read."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _split_list(cls, value: Any, info: ValidationInfo) -> Any:
+        # An environment variable holds a list as text.
+        field = cls.model_fields[info.field_name or ""]
+        if isinstance(value, str) and get_origin(field.annotation) is tuple:
+            return [part.strip() for part in value.split(",")]
+        return value
 
 
 class Periods(Section):
@@ -59,3 +69,54 @@ class Periods(Section):
     def filter_text(self) -> str:
         """`only` in words, 'channel = web and region = north'; empty without one."""
         return " and ".join(f"{name} = {value}" for name, value in sorted(self.only.items()))
+
+
+Measure = Literal["spend", "profit", "orders", "spend_per_order", "margin"]
+
+
+class Lenses(Section):
+    """Bins and bands for those who want the same ones every month, and the growth that lens 5 plans for."""
+
+    histogram_edges: dict[Measure, tuple[float, ...]] = Field(default_factory=dict)
+    profit_bands: tuple[float, ...] = ()
+    order_bands: tuple[int, ...] = (1, 2, 3, 4, 5, 6)
+    growth: tuple[float, ...] = (0.0, 0.05, 0.1, 0.2)
+
+    @field_validator("histogram_edges")
+    @classmethod
+    def _check_histograms(cls, histograms: dict[Measure, tuple[float, ...]]) -> dict[Measure, tuple[float, ...]]:
+        return {measure: _start_at_zero(edges) for measure, edges in histograms.items()}
+
+    @field_validator("profit_bands")
+    @classmethod
+    def _check_bands(cls, edges: tuple[float, ...]) -> tuple[float, ...]:
+        return _start_at_zero(edges)[1:] if edges else ()
+
+    @field_validator("order_bands")
+    @classmethod
+    def _check_orders(cls, starts: tuple[int, ...]) -> tuple[int, ...]:
+        _require_ascending(starts)
+        if starts[:1] != (1,):
+            raise ValueError("must start with 1; write the first number of orders of each band, such as [1, 2, 3, 6]")
+        return starts
+
+    @field_validator("growth")
+    @classmethod
+    def _check_growth(cls, growth: tuple[float, ...]) -> tuple[float, ...]:
+        _require_ascending(growth)
+        if not growth or growth[0] < 0:
+            raise ValueError("needs shares of last window's profit, 0 or more, such as [0, 0.05, 0.1]")
+        return growth
+
+
+def _start_at_zero(edges: tuple[float, ...]) -> tuple[float, ...]:
+    """The edges with 0 before them: what is below zero has a bin of its own."""
+    _require_ascending(edges)
+    if not edges or edges[0] < 0 or edges[-1] == 0:
+        raise ValueError("needs upper edges above zero; what is below zero has a bin of its own")
+    return edges if edges[0] == 0 else (0.0, *edges)
+
+
+def _require_ascending(numbers: Sequence[float]) -> None:
+    if any(after <= before for before, after in pairwise(numbers)):
+        raise ValueError("must ascend, each number once")

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
-from clv_pipeline.period_settings import PERIOD_PATTERN, Periods, Section
+from clv_pipeline.period_settings import PERIOD_PATTERN, Lenses, Periods, Section
 from clv_pipeline.wording import explain_setting
 
 REQUIRED_COLUMNS = ("order_id", "customer_id", "order_ts", "product_id")
@@ -159,6 +159,7 @@ class Settings(Section):
     returns: Returns = Field(default_factory=Returns)
     value: Value = Field(default_factory=Value)
     periods: Periods = Field(default_factory=Periods)
+    lenses: Lenses = Field(default_factory=Lenses)
     models: Models = Field(default_factory=Models)
     drift: Drift = Field(default_factory=Drift)
     engine: Engine = Field(default_factory=Engine)

@@ -58,7 +58,7 @@ def prepare_cohorts(queries: Queries, settings: Settings) -> None:
         queries.materialize(f"lenses.{name}", query)
 
 
-def compute_cohorts(queries: Queries, as_of: str) -> dict[str, pl.DataFrame]:
+def compute_cohorts(queries: Queries, settings: Settings, as_of: str) -> dict[str, pl.DataFrame]:
     """The tables of lenses 3 and 4 that are patterns, percentiles, bands or intervals, by name."""
     masks, waits, sizes, sums = (queries.frame(queries.select(f"4_lenses/{name}")) for name in COHORT_INPUTS)
     cohorts = queries.frame(
@@ -67,7 +67,7 @@ def compute_cohorts(queries: Queries, as_of: str) -> dict[str, pl.DataFrame]:
     frames = {
         "lens3_activity_patterns": _spell(masks),
         **_time_orders(waits, cohorts),
-        **_describe_values(queries, cohorts),
+        **_describe_values(queries, settings, cohorts),
         "lens3_behaviour_statistics": describe_values(queries.frame(_BEHAVIOUR_VALUES), ["cohort"]).sort(
             "cohort", maintain_order=True
         ),
@@ -97,16 +97,17 @@ def _time_orders(waits: pl.DataFrame, cohorts: pl.DataFrame) -> dict[str, pl.Dat
     }
 
 
-def _describe_values(queries: Queries, cohorts: pl.DataFrame) -> dict[str, pl.DataFrame]:
+def _describe_values(queries: Queries, settings: Settings, cohorts: pl.DataFrame) -> dict[str, pl.DataFrame]:
     values = queries.frame(_VALUES)
     calendar = queries.frame(
         "SELECT months, calendar_index AS last_active_index, calendar_period AS last_active FROM lenses.calendar"
     )
     # Every grain has the same customers: the years' give edges that hold for all.
-    edges = choose_edges(values.filter(pl.col("months") == 12))
-    rfm = band_customers(values, [*_COHORT, "last_active_index"], edges).join(
-        calendar, on=["months", "last_active_index"], how="left"
+    edges = settings.lenses.profit_bands or choose_edges(values.filter(pl.col("months") == 12))
+    banded = band_customers(
+        values, [*_COHORT, "last_active_index"], profit_edges=edges, order_starts=settings.lenses.order_bands
     )
+    rfm = banded.join(calendar, on=["months", "last_active_index"], how="left")
     return {
         "lens3_value_statistics": _name(describe_values(values, _COHORT), cohorts),
         "lens3_value_histogram": _name(count_bins(values, _COHORT), cohorts),
@@ -115,6 +116,7 @@ def _describe_values(queries: Queries, cohorts: pl.DataFrame) -> dict[str, pl.Da
             "cohort",
             "last_active",
             "frequency",
+            "orders_to",
             "profit_band",
             pl.col("lower").alias("profit_per_order_over"),
             pl.col("upper").alias("profit_per_order_to"),

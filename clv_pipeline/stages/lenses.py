@@ -272,7 +272,8 @@ def compute_lenses(step: Step) -> dict[str, Content]:
     advise_on_customers(step, "lenses.lens3_cohort_age")
     chosen = choose_parameters(step.settings) | {"cohort_by": step.settings.periods.cohort_by}
     selected = {name: step.select(query, **chosen) for name, query in _SELECTS.items()}
-    return {**selected, **compute_windows(step, step.period), **compute_cohorts(step, step.period)}
+    computed = (compute(step, step.settings, step.period) for compute in (compute_windows, compute_cohorts))
+    return selected | {name: frame for frames in computed for name, frame in frames.items()}
 
 
 LENSES = StepSpec(
@@ -293,7 +294,7 @@ LENSES = StepSpec(
         *(f"4_lenses/{name}" for name in (*RELATIONS, *WINDOW_INPUTS, *BASES, *COHORT_INPUTS)),
         *_SELECTS.values(),
     ),
-    knobs=("periods.", "value.cutoff_step", "source.columns"),
+    knobs=("periods.", "lenses.", "value.cutoff_step", "source.columns"),
     code=("attributes", "clv/lenses", "stages/behaviours", "stages/cohorts", "stages/windows"),
     kinds=frozenset({"duckdb", "python", "parquet"}),
 )

@@ -64,6 +64,7 @@ def _plan(step: Step, projected: pl.DataFrame) -> pl.DataFrame:
         profit_of_new=float(model["profit_newest"]),
         acquired=model["acquired"],
         most_acquired=max(windows["acquired"]),
+        targets=step.settings.lenses.growth,
     )
     return plan.select(
         pl.lit(step.period).alias("as_of"),
@@ -98,7 +99,7 @@ PROJECTION = StepSpec(
     ),
     compute=compute_projection,
     sql=("2_marts/customers", "4_lenses/first_order_attributes", "4_lenses/base_customers"),
-    knobs=("value.margin", "periods.", "source.columns"),
+    knobs=("value.margin", "periods.", "lenses.growth", "source.columns"),
     code=("attributes", "clv/models", "clv/scores", "clv/lenses/projection", "stages/projection"),
     kinds=frozenset({"python", "parquet"}),
 )

@@ -31,12 +31,14 @@ def prepare_windows(queries: Queries, settings: Settings) -> None:
         queries.materialize(f"lenses.{name}", queries.select(f"4_lenses/{name}", **choose_parameters(settings)))
 
 
-def compute_windows(queries: Queries, as_of: str) -> dict[str, pl.DataFrame]:
+def compute_windows(queries: Queries, settings: Settings, as_of: str) -> dict[str, pl.DataFrame]:
     """The tables of lenses 1 and 2 that are percentiles, histograms or shares of the best, by name."""
     active = {n: queries.frame(queries.select("4_lenses/active_customers", window_number=n)) for n in (1, 2)}
     headlines = queries.frame("SELECT * FROM lenses.window_headlines")
     cells = queries.frame(queries.select("4_lenses/recency_frequency"))
-    return name_tables(windows.take_windows(active, headlines, cells), as_of)
+    edges = {str(measure): edges for measure, edges in settings.lenses.histogram_edges.items()}
+    bands = settings.lenses.profit_bands
+    return name_tables(windows.take_windows(active, headlines, cells, histogram_edges=edges, profit_bands=bands), as_of)
 
 
 def choose_parameters(settings: Settings) -> dict[str, Literal]:

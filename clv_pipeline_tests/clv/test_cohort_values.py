@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from clv_pipeline.clv.lenses.trend import compare_newer
-from clv_pipeline.clv.lenses.values import BINS, choose_width, count_bins, describe_values
+from clv_pipeline.clv.lenses.values import BINS, band_customers, choose_width, count_bins, describe_values
 from clv_pipeline.clv.lenses.waits import describe_waits
 
 
@@ -70,6 +70,19 @@ def test_the_interval_has_the_width_of_theory(customers: int) -> None:
     [row] = compare_newer(pl.concat(sizes), pl.concat(sums)).filter(measure="pct_active").to_dicts()
     width = row["difference_upper"] - row["difference_lower"]
     assert width == pytest.approx(2 * 1.96 * np.sqrt(2 * 0.4 * 0.6 / customers), rel=0.15)
+
+
+def test_bands_are_those_given() -> None:
+    values = pl.DataFrame(
+        {"cohort": "2020", "orders": [1, 2, 3, 9], "spend": [9.0, 9.0, 9.0, 9.0], "profit": [5.0, 11.0, -1.0, 9.0]}
+    )
+    rfm = band_customers(values, ["cohort"], profit_edges=[5.0], order_starts=[1, 2, 4])
+    assert rfm.select("frequency", "orders_to", "profit_band", "lower", "upper", "customers").rows() == [
+        (1, 1, 1, 0.0, 5.0, 1),
+        (2, 3, 0, None, 0.0, 1),
+        (2, 3, 2, 5.0, None, 1),
+        (4, None, 1, 0.0, 5.0, 1),
+    ]
 
 
 def test_a_real_difference_is_named_and_chance_is_not() -> None:

@@ -103,6 +103,15 @@ def test_a_value_on_an_edge_belongs_to_the_bin_below() -> None:
     assert bins["customers"].to_list()[:3] == [0, 3, 1]
 
 
+def test_given_edges_are_kept() -> None:
+    customers = make_customers((1, "4", "-1"), (1, "5", "5"), (1, "9", "9"))
+    bins = count_histograms({2: customers}, {"spend": (0.0, 5.0, 8.0)}).filter(measure="spend")
+    bands = band_profit_per_order(customers, (5.0,))
+
+    assert bins.select("upper", "customers").rows() == [(0.0, 0), (5.0, 2), (8.0, 0), (None, 1)]
+    assert bands.select("lower", "upper", "customers").rows() == [(None, 0.0, 1), (0.0, 5.0, 1), (5.0, None, 1)]
+
+
 def test_ten_or_more_orders_are_one_class() -> None:
     """100.00 in 10 orders and in 20: 200 / 30 of the totals, (10 + 5) / 2 over the customers."""
     often = compare_by_orders(make_customers((10, "100", "30"), (20, "100", "10"), (9, "1", "1"))).row(-1, named=True)

@@ -10,6 +10,8 @@ from clv_pipeline.clv.models import PURCHASE_MODELS
 from clv_pipeline.clv.scores import score_customers
 from clv_pipeline_tests.clv.test_scores import make_parameters
 
+TARGETS = (0.0, 0.05, 0.1, 0.2)
+
 
 def _customers(number: int) -> pl.DataFrame:
     rng = np.random.default_rng(5)
@@ -76,12 +78,16 @@ def test_the_order_of_customers_says_nothing() -> None:
 
 
 def test_the_plan_by_hand() -> None:
-    plan = plan_growth(last_profit=1000.0, expected_profit=970.0, profit_of_new=300.0, acquired=30, most_acquired=12)
+    plan = plan_growth(
+        last_profit=1000.0, expected_profit=970.0, profit_of_new=300.0, acquired=30, most_acquired=12, targets=TARGETS
+    )
     # A new customer brings 10.00: 3 for the same profit, 8 for 5% more, 13 for 10% and 23 for 20%.
     assert plan["new_customers_needed"].to_list() == [3, 8, 13, 23]
     assert plan["verdict"].to_list() == [VERDICTS[1], VERDICTS[1], VERDICTS[2], VERDICTS[2]]
 
 
 def test_a_plan_without_new_customers_to_go_by_is_not_known() -> None:
-    plan = plan_growth(last_profit=100.0, expected_profit=102.0, profit_of_new=0.0, acquired=0, most_acquired=5)
+    plan = plan_growth(
+        last_profit=100.0, expected_profit=102.0, profit_of_new=0.0, acquired=0, most_acquired=5, targets=TARGETS
+    )
     assert plan["verdict"].to_list() == [VERDICTS[0], VERDICTS[3], VERDICTS[3], VERDICTS[3]]

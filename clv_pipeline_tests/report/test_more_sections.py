@@ -83,12 +83,14 @@ def test_cells_fold_the_earliest_periods_and_add_up() -> None:
             "cohort": "2010",
             "last_active": periods,
             "frequency": [1] * 13 + [6],
+            "orders_to": [2] * 13 + [None],
             "customers": [1] * 13 + [7],
             "profit": 2.0,
         }
     )
     cells = lens3_value.sum_cells(rows)
 
+    assert cells["orders_name"].unique(maintain_order=True).to_list() == ["6+", "1-2"]
     assert cells["last"].to_list()[0] == "2023"
     assert cells["last"].to_list()[-1] == "to 2012"
     assert cells["customers"].to_list() == [7, *[1] * 10, 3]

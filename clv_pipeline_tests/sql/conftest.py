@@ -28,4 +28,7 @@ def three_years() -> Iterator[AsOf]:
 @pytest.fixture(scope="package")
 def frames(three_years: AsOf) -> dict[str, pl.DataFrame]:
     """The lens tables that are no SELECT, by name without the schema."""
-    return {name.removeprefix("lenses."): frame for name, frame in compute_cohorts(three_years, "2022-12").items()}
+    return {
+        name.removeprefix("lenses."): frame
+        for name, frame in compute_cohorts(three_years, three_years.settings, "2022-12").items()
+    }

@@ -26,17 +26,23 @@ HISTOGRAM_SCHEMA = {
 }
 
 
-def count_histograms(windows: Mapping[int, pl.DataFrame]) -> pl.DataFrame:
+def count_histograms(
+    windows: Mapping[int, pl.DataFrame], given: Mapping[str, Sequence[float]] | None = None
+) -> pl.DataFrame:
     """window_number, measure, bin, lower, upper, customers, share of the customers (see `clv.lenses`) of each window.
 
-    Bin 0 is below zero, the last one open above; between them (lower, upper], zero itself in the first. The edges come
-    from the last window with customers, so windows compare bin by bin. A customer whose margin is undefined is in none.
+    Bin 0 is below zero, the last one open above; between them (lower, upper], zero itself in the first. The edges are
+    those `given` for a measure (0 and the upper edges), else chosen for the last window with customers, so that windows
+    compare bin by bin. A customer whose margin is undefined is in none.
     """
     measured = {number: measure_customers(customers) for number, customers in windows.items()}
     reference = next((frame for _, frame in sorted(measured.items(), reverse=True) if frame.height), pl.DataFrame())
     if reference.is_empty():
         return pl.DataFrame(schema=HISTOGRAM_SCHEMA)
-    edges = {name: choose_edges(list_values(reference, name), whole=name == "orders") for name in MEASURES}
+    edges = {
+        name: (given or {}).get(name) or choose_edges(list_values(reference, name), whole=name == "orders")
+        for name in MEASURES
+    }
     return pl.concat(
         _count(number, measure, list_values(frame, measure), edges[measure])
         for number, frame in sorted(measured.items())

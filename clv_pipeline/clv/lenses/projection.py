@@ -8,7 +8,7 @@ models hold possible for him (the posterior of Fader, Hardie and Lee 2005 for BG
 spend). Uncertainty of the parameters comes on top; it is the larger part for large cohorts.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
@@ -20,7 +20,6 @@ from clv_pipeline.clv.scores.customers import WEEKS_PER_MONTH, Models, read_mode
 type Vector = NDArray[np.float64]
 
 WINDOWS_AHEAD = 3
-TARGETS = (0.0, 0.05, 0.1, 0.2)
 VERDICTS = ("no new customers needed", "within what was acquired before", "more than was ever acquired", "not known")
 _SEED = 20220822
 # Customers x draws that are simulated at once; at least 4 draws, and no more than 1000 help.
@@ -84,9 +83,15 @@ def project_cohorts(
 
 
 def plan_growth(
-    *, last_profit: float, expected_profit: float, profit_of_new: float, acquired: int, most_acquired: int
+    *,
+    last_profit: float,
+    expected_profit: float,
+    profit_of_new: float,
+    acquired: int,
+    most_acquired: int,
+    targets: Sequence[float],
 ) -> pl.DataFrame:
-    """One row per target growth of profit: the new customers that the next window needs to reach it.
+    """One row per growth of profit in `targets`: the new customers that the next window needs to reach it.
 
     `last_profit` is that of the last window, `expected_profit` what existing customers will bring in the next;
     `profit_of_new` is what the `acquired` customers of some window brought in it, and the new ones are taken to do the
@@ -94,7 +99,7 @@ def plan_growth(
     """
     each = profit_of_new / acquired if acquired and profit_of_new > 0 else None
     rows: list[dict[str, object]] = []
-    for growth in TARGETS:
+    for growth in targets:
         target = last_profit * (1 + growth)
         gap = max(target - expected_profit, 0.0)
         needed = 0 if gap == 0 else None if each is None else int(np.ceil(gap / each))

@@ -3,6 +3,8 @@
 Belongs here: the cells of R x F and the bands of M. Does not belong here: scores 1 to 5 (`sql/3_rfm/`).
 """
 
+from collections.abc import Sequence
+
 import polars as pl
 
 from clv_pipeline.clv.lenses.histograms import bound_bins, choose_edges, place
@@ -51,13 +53,15 @@ def cross_recency_frequency(sums: pl.DataFrame, window_start: str, window_end: s
     )
 
 
-def band_profit_per_order(customers: pl.DataFrame) -> pl.DataFrame:
+def band_profit_per_order(customers: pl.DataFrame, upper_edges: Sequence[float] = ()) -> pl.DataFrame:
     """M: one row per band (lower, upper] of profit per order, numbered like the bins of `count_histograms`.
+
+    `upper_edges` are those above zero; without any they are chosen. Gives
 
     band, lower, upper, customers (see `clv.lenses`), share_customers, orders, spend, profit; empty without customers.
     """
     measured = measure_customers(customers)
-    edges = choose_edges(list_values(measured, "profit_per_order"))
+    edges = [0.0, *upper_edges] if upper_edges else choose_edges(list_values(measured, "profit_per_order"))
     lower, upper = bound_bins(edges)
     bands = pl.DataFrame(
         {"band": range(len(lower)), "lower": lower, "upper": upper},

@@ -20,7 +20,6 @@ MEASURES = {
 }
 HISTOGRAMS = ("profit", "spend", "orders")
 BINS = 20
-MANY_ORDERS = 6
 PERCENTS = range(5, 100, 5)
 
 
@@ -103,29 +102,39 @@ def choose_width(x: pl.Series, *, whole: bool = False) -> float:
     return max(nice, 1.0) if whole else nice
 
 
-def band_customers(values: pl.DataFrame, keys: Sequence[str], edges: Sequence[float]) -> pl.DataFrame:
+def band_customers(
+    values: pl.DataFrame, keys: Sequence[str], *, profit_edges: Sequence[float], order_starts: Sequence[int]
+) -> pl.DataFrame:
     """One row per `keys` and band of orders and of profit per order: customers, orders, spend, profit, share_customers.
 
-    frequency is the number of orders, 6 for six or more. profit_band is 0 below zero, then 1, 2, ... between the
-    `edges` (lower, upper]; band 1 holds zero, and the last is open.
+    A band of orders goes from `frequency`, one of `order_starts`, to `orders_to` (null: and more). profit_band is 0
+    below zero, then 1, 2, ... between the `profit_edges` (lower, upper]; band 1 holds zero, and the last is open.
     """
     per_order = pl.col("profit").cast(pl.Float64) / pl.col("orders")
-    above = pl.sum_horizontal([pl.lit(1), *((per_order > edge).cast(pl.Int64) for edge in edges)])
-    lower, upper = [None, 0.0, *edges], [0.0, *edges, None]
+    above = pl.sum_horizontal([pl.lit(1), *((per_order > edge).cast(pl.Int64) for edge in profit_edges)])
+    lower, upper = [None, 0.0, *profit_edges], [0.0, *profit_edges, None]
     bands = pl.DataFrame(
         {"profit_band": range(len(lower)), "lower": lower, "upper": upper},
         schema={"profit_band": pl.Int64, "lower": pl.Float64, "upper": pl.Float64},
     )
+    of_orders = pl.DataFrame(
+        {"frequency": order_starts, "orders_to": [*(start - 1 for start in order_starts[1:]), None]},
+        schema={"frequency": pl.Int64, "orders_to": pl.Int64},
+    )
     cohort = [key for key in keys if key != "last_active_index"]
     return (
         values.with_columns(
-            frequency=pl.col("orders").clip(1, MANY_ORDERS).cast(pl.Int64),
+            # Orders are counted from 1, and so are the bands.
+            frequency=pl.max_horizontal(
+                pl.when(pl.col("orders") >= start).then(pl.lit(start, pl.Int64)) for start in order_starts
+            ),
             profit_band=pl.when(per_order < 0).then(0).otherwise(above).cast(pl.Int64),
         )
         .group_by(*keys, "frequency", "profit_band")
         .agg(pl.len().cast(pl.Int64).alias("customers"), pl.col("orders", "spend", "profit").sum())
         .with_columns(share_customers=pl.col("customers") / pl.col("customers").sum().over(cohort))
         .join(bands, on="profit_band")
+        .join(of_orders, on="frequency")
         .sort([*keys, "frequency", "profit_band"])
     )
 

@@ -3,7 +3,7 @@
 Belongs here: which function makes which table. Does not belong here: what they compute, or the as-of month.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
@@ -27,15 +27,21 @@ WINDOW_TABLES = (
 
 
 def take_windows(
-    windows: Mapping[int, pl.DataFrame], headlines: pl.DataFrame, recency_frequency: pl.DataFrame
+    windows: Mapping[int, pl.DataFrame],
+    headlines: pl.DataFrame,
+    recency_frequency: pl.DataFrame,
+    *,
+    histogram_edges: Mapping[str, Sequence[float]] | None = None,
+    profit_bands: Sequence[float] = (),
 ) -> dict[str, pl.DataFrame]:
     """The tables named in WINDOW_TABLES, without their as_of.
 
     `windows` holds the customers of windows 1 and 2 (see `clv.lenses`), `headlines` the headline of both, and
-    `recency_frequency` the sums of window 2 per last active month and number of orders.
+    `recency_frequency` the sums of window 2 per last active month and number of orders. Bins and bands that are
+    not given are chosen from the data.
     """
     customers = windows[2]
-    histograms = count_histograms(windows)
+    histograms = count_histograms(windows, histogram_edges)
     latest = headlines.filter(pl.col("window_number") == 2).row(0, named=True)
     return {
         "lens1_statistics": describe_distributions(customers),
@@ -43,7 +49,7 @@ def take_windows(
         "lens1_spend_by_orders": compare_by_orders(customers),
         "lens1_concentration": measure_concentration(customers),
         "lens1_rfm": cross_recency_frequency(recency_frequency, latest["window_start"], latest["window_end"]),
-        "lens1_rfm_monetary": band_profit_per_order(customers),
+        "lens1_rfm_monetary": band_profit_per_order(customers, profit_bands),
         "lens2_changes": compare_headlines(headlines),
         "lens2_histograms": histograms,
     }

@@ -152,7 +152,8 @@ def sum_cells(rows: pl.DataFrame) -> pl.DataFrame:
     early = periods[MAX_LAST_ACTIVE - 1] if len(periods) > MAX_LAST_ACTIVE else None
     last = pl.col("last_active")
     name = last if early is None else pl.when(last <= early).then(pl.lit(f"to {early}")).otherwise(last)
-    orders = pl.when(pl.col("frequency") == 6).then(pl.lit("6+")).otherwise(pl.col("frequency").cast(pl.String))
+    first, to = pl.col("frequency").cast(pl.String), pl.col("orders_to").cast(pl.String)
+    orders = pl.when(to.is_null()).then(first + "+").when(to == first).then(first).otherwise(first + "-" + to)
     summed = (
         rows.group_by("cohort", name.alias("last"), "frequency", orders.alias("orders_name"))
         .agg(pl.col("customers", "profit").sum(), pl.col("last_active").max())

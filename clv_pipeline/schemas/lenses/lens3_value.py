@@ -6,7 +6,7 @@ Belongs here: what one row must satisfy. Does not belong here: totals over rows 
 import pandera.polars as pa
 import polars as pl
 
-from clv_pipeline.clv.lenses.values import BINS, HISTOGRAMS, MANY_ORDERS, MEASURES, PERCENTS
+from clv_pipeline.clv.lenses.values import BINS, HISTOGRAMS, MEASURES, PERCENTS
 from clv_pipeline.schemas import COHORT, MONTH, Money, Table, require_key, require_rows
 from clv_pipeline.schemas.lenses import CALENDAR_PERIOD, GRAINS, margin_is_profit, product_is_spend
 
@@ -103,7 +103,8 @@ class Lens3Rfm(Table):
     grain: str = pa.Field(isin=GRAINS)
     cohort: str = pa.Field(str_matches=COHORT)
     last_active: str = pa.Field(str_matches=CALENDAR_PERIOD)
-    frequency: int = pa.Field(in_range=(1, MANY_ORDERS), description="orders to date, 6 for six or more")
+    frequency: int = pa.Field(ge=1, description="orders to date, from this number on")
+    orders_to: int = pa.Field(ge=1, nullable=True, description="up to this number; null: and more")
     profit_band: int = pa.Field(ge=0)
     profit_per_order_over: float = pa.Field(nullable=True)
     profit_per_order_to: float = pa.Field(nullable=True)
