@@ -16,7 +16,8 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
-from clv_pipeline.period_settings import PERIOD_PATTERN, Lenses, Periods, Section
+from clv_pipeline.model_settings import Backtest, Drift, Models
+from clv_pipeline.period_settings import Lenses, Periods, Section
 from clv_pipeline.wording import explain_setting
 
 REQUIRED_COLUMNS = ("order_id", "customer_id", "order_ts", "product_id")
@@ -113,29 +114,6 @@ class Value(Section):
         return str(value) if isinstance(value, float) else value
 
 
-class Models(Section):
-    """Which models are fitted, and how."""
-
-    transactions: Literal["bg_nbd", "mbg_nbd", "pareto_nbd", "auto"] = "bg_nbd"
-    estimation: Literal["map", "laplace", "mcmc"] = "laplace"
-    priors: Literal["default", "flat"] | dict[str, dict[str, dict[str, Any]]] = "default"
-
-    @field_validator("transactions", "estimation")
-    @classmethod
-    def _refuse_unbuilt(cls, choice: str) -> str:
-        if way_out := {"auto": "bg_nbd, mbg_nbd or pareto_nbd", "mcmc": "laplace"}.get(choice):
-            raise ValueError(f"'{choice}' is not built yet; use {way_out}")
-        return choice
-
-
-class Drift(Section):
-    """When two distributions count as different, and the fixed reference they are held against."""
-
-    reference: str | None = Field(default=None, pattern=PERIOD_PATTERN)
-    psi: float = Field(default=0.25, gt=0)
-    ks: float = Field(default=0.1, gt=0, lt=1)
-
-
 class Engine(Section):
     """Resources of one DuckDB connection."""
 
@@ -161,6 +139,7 @@ class Settings(Section):
     periods: Periods = Field(default_factory=Periods)
     lenses: Lenses = Field(default_factory=Lenses)
     models: Models = Field(default_factory=Models)
+    backtest: Backtest = Field(default_factory=Backtest)
     drift: Drift = Field(default_factory=Drift)
     engine: Engine = Field(default_factory=Engine)
     config_file: Path = Field(default=Path("clv.toml"), exclude=True)

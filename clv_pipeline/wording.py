@@ -26,6 +26,8 @@ _KINDS = {
     "float_": "no number; write it like 0.3",
     "finite_": "no number; write it like 0.3",
     "dict_type": "no table; write name = value lines under a header in brackets",
+    "tuple_type": 'no list; write it like ["bg_nbd", "mbg_nbd"]',
+    "too_short": "an empty list; name at least one, or remove the setting",
 }
 
 
