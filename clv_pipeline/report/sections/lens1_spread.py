@@ -235,7 +235,7 @@ def _build_statistics(data: ReportData, statistics: pl.DataFrame) -> Table:
         "Smallest to largest, over customers",
         [label("statistic", "Of the customers"), *columns],
         frame=wide,
-        note="The CSV holds every percentile from 5 to 95, and the counts.",
+        note="One value an active customer.",
         sortable=False,
     )
 

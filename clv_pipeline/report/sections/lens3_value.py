@@ -281,7 +281,7 @@ def _build_statistics(data: ReportData, cohort: str) -> Table | None:
         f"Smallest to largest in the {cohort} cohort, to date",
         [label("statistic", "Of the customers"), *columns],
         frame=wide.with_columns(pl.col("statistic").str.replace(r"^p(\d+)$", "percentile $1")),
-        note="The CSV holds every percentile.",
+        note="One value a customer: all that was bought to date.",
         sortable=False,
         folded=True,
     )

@@ -59,7 +59,7 @@ def build_index(data: ReportData) -> Section | None:
     years = groupby(zip(links, named, strict=True), key=lambda pair: pair[0][0][:4])
     blocks: list[Block] = [MonthIndex([(year, [link for _, link in pairs]) for year, pairs in years])]
     if any(not link.href for link in named):
-        blocks.append(Note(["A month without a link has no page yet: `clv report --as-of YYYY-MM` makes it."]))
+        blocks.append(Note(["A month without a link has no page yet; clv report --as-of YYYY-MM makes it."]))
     return Section("all-months", "All as-of months", blocks)
 
 
