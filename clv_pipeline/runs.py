@@ -91,7 +91,7 @@ class Runner:
         self.lake = lake
         self.instance = instance
         self.announce = announce
-        self._definitions: dict[tuple[str, ...], dg.Definitions] = {}
+        self._jobs: dict[tuple[str, ...], dg.JobDefinition] = {}
 
     @property
     def state(self) -> State:
@@ -182,22 +182,20 @@ class Runner:
             done += self._settle(lambda state: plan_as_of(AS_OF_STEPS, state, []))
         return done
 
-    def _define(self) -> dg.Definitions:
-        """The definitions for the months that exist now; building them takes a while, so once per range of months."""
+    def _define(self) -> dg.JobDefinition:
+        """The job for the months that exist now; building it takes a while, so once per range of months."""
         months = tuple(self.state.known_periods)
-        if months not in self._definitions:
-            self._definitions[months] = build_definitions(self.settings)
-        return self._definitions[months]
+        if months not in self._jobs:
+            self._jobs[months] = build_definitions(self.settings).resolve_implicit_global_asset_job_def()
+        return self._jobs[months]
 
     def _execute(self, keys: Sequence[dg.AssetKey], tags: dict[str, str]) -> dg.ExecuteInProcessResult:
-        definitions = self._define()
         with show_life(self.lake) as sign, warnings.catch_warnings():
             warnings.simplefilter("ignore", dg.BetaWarning)
-            result = dg.materialize(
-                list(definitions.assets or []),  # pyright: ignore[reportArgumentType]
+            # The job of all assets, as the web interface has it, and not `dg.materialize`: its runs name their assets.
+            result = self._define().execute_in_process(
                 instance=self.instance,
-                resources=definitions.resources,
-                selection=list(keys),
+                asset_selection=list(keys),
                 tags={**tags, SIGN_TAG: sign},
                 raise_on_error=False,
                 run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
