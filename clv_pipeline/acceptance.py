@@ -31,15 +31,14 @@ class Rules:
     """What a model asks: columns by name with the test of their type, and expressions that must be true of the rows."""
 
     types: dict[str, Callable[[pl.DataType], object]]
-    required: frozenset[str]
     strict: bool
     rows: list[pl.Expr]
 
     def fit_columns(self, schema: pl.Schema) -> bool:
         """Whether the columns are there, of their types and, if strict, no others."""
-        if not self.required <= schema.keys() or (self.strict and not schema.keys() <= self.types.keys()):
+        if not self.types.keys() <= schema.keys() or (self.strict and len(schema) > len(self.types)):
             return False
-        return all(self.types[name](dtype) for name, dtype in schema.items() if name in self.types)
+        return all(is_type(schema[name]) for name, is_type in self.types.items())
 
 
 @cache
@@ -57,7 +56,6 @@ def read_rules(model: type[pa.DataFrameModel]) -> Rules | None:
         return None
     return Rules(
         {name: column.dtype.check for name, column in schema.columns.items()},
-        frozenset(name for name, column in schema.columns.items() if column.required),
         bool(schema.strict),
         [rule.alias(str(number)) for number, rule in enumerate(rows)],
     )
@@ -83,7 +81,7 @@ def _describe(described: Any) -> dict[str, Any]:
 
 def _read_column(name: str, column: Any) -> Iterator[pl.Expr]:
     """Null, unique and the checks of a column; nan is null to pandera where nulls are not allowed."""
-    told = {part: getattr(column, part) for part in ("checks", "nullable", "unique", "required")}
+    told = {part: getattr(column, part) for part in ("checks", "nullable", "unique")}
     if column.dtype is None or column != pa.Column(column.dtype, **told, **_describe(column)):
         raise _UnknownError
     if not column.nullable:
