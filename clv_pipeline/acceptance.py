@@ -44,7 +44,7 @@ class Rules:
 @cache
 def read_rules(model: type[pa.DataFrameModel]) -> Rules | None:
     """The rules of `model`; None when it says anything that is not known here."""
-    schema = model.to_schema()
+    schema: Any = model.to_schema()
     # Built from what is known and compared, so that whatever else it may say shows as a difference.
     known = pa.DataFrameSchema(schema.columns, checks=schema.checks, strict=schema.strict, **_describe(schema))
     if schema != known or schema.strict not in (True, False):

@@ -147,9 +147,10 @@ class _Mended(pa.DataFrameModel):
         coerce = True
 
 
-class _Ordered(_Mended):
+class _Ordered(pa.DataFrameModel):
+    number: int
+
     class Config(pa.DataFrameModel.Config):
-        coerce = False
         ordered = True
 
 

@@ -10,10 +10,10 @@ import pytest
 from clv_pipeline import automation
 from clv_pipeline.contracts import Audit
 from clv_pipeline.pipeline import MONTH_STEPS
+from clv_pipeline_tests.conftest import MONTHS
 from clv_pipeline_tests.orchestra import Orchestra, make_rows
 from clv_pipeline_tests.warehouse import AUDIT_STEPS
 
-MONTHS = ("2024-01", "2024-02", "2024-03", "2024-04")
 Conduct = Callable[..., Orchestra]
 Asked = tuple[str, str, str]
 

@@ -15,9 +15,9 @@ from dagster._core.storage.asset_check_execution_record import AssetCheckExecuti
 from clv_pipeline import steps
 from clv_pipeline.sql import load_sql
 from clv_pipeline.stages.transactions import CUSTOMERS, LANDING
+from clv_pipeline_tests.conftest import MONTHS
 from clv_pipeline_tests.orchestra import AUDIT, MONTHLY, Orchestra, make_rows
 
-MONTHS = ("2024-01", "2024-02", "2024-03", "2024-04")
 LINES, ORDERS = dg.AssetKey(["transactions", "lines"]), dg.AssetKey(["marts", "orders"])
 RFM = dg.AssetKey(["rfm", "customers"])
 # Of four months: there is no window before the first year to compare with.
@@ -37,13 +37,6 @@ PICTURED = {
     "scores.customers",
     "drift.checks",
 }
-
-
-@pytest.fixture
-def loaded(conduct: Callable[..., Orchestra]) -> Orchestra:
-    orchestra = conduct(MONTHS)
-    orchestra.load()
-    return orchestra
 
 
 @pytest.mark.slow
@@ -234,7 +227,7 @@ def test_a_customer_file_makes_the_lenses_stale_when_it_changes(conduct: Callabl
 
 @pytest.mark.slow
 def test_every_asset_is_described_and_shows_what_is_in_it(conduct: Callable[..., Orchestra]) -> None:
-    orchestra = conduct(MONTHS[:3])
+    orchestra = conduct(MONTHS[:3], charts=True)
     graph = orchestra.definitions.resolve_asset_graph()
     assert orchestra.land().success
     tables = [key for key in graph.get_all_asset_keys() if key.path[0] not in ("landing", "report")]
