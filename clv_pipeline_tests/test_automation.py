@@ -17,9 +17,9 @@ from clv_pipeline.stages import report
 from clv_pipeline.state import State
 from clv_pipeline_tests.conftest import MONTHS
 from clv_pipeline_tests.orchestra import Orchestra, make_rows
-from clv_pipeline_tests.warehouse import AUDIT_STEPS
+from clv_pipeline_tests.warehouse import AUDIT_STEPS, RFM_STEPS
 
-RFM = AUDIT_STEPS[:1]
+RFM = RFM_STEPS
 Conduct = Callable[..., Orchestra]
 Asked = tuple[str, str, str]
 
