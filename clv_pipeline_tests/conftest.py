@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from clv_pipeline import assets
 from clv_pipeline_tests.orchestra import Orchestra
 from clv_pipeline_tests.warehouse import Warehouse
+
+MONTHS = ("2024-01", "2024-02", "2024-03", "2024-04")
 
 
 @pytest.fixture
@@ -15,13 +18,36 @@ def warehouse(tmp_path: Path) -> Warehouse:
 
 
 @pytest.fixture
-def conduct(tmp_path: Path) -> Iterator[Callable[..., Orchestra]]:
+def conduct(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Orchestra]]:
     opened: list[Orchestra] = []
 
-    def conduct(months: Iterable[str] = (), *, extra: str = "") -> Orchestra:
-        opened.append(Orchestra(tmp_path / f"orchestra{len(opened)}", months, extra=extra))
+    def conduct(months: Iterable[str] = (), *, extra: str = "", charts: bool = False) -> Orchestra:
+        if not charts:
+            monkeypatch.setattr(assets, "draw_lenses", lambda *_: {})
+        opened.append(Orchestra(Warehouse(tmp_path / f"orchestra{len(opened)}", extra=extra)))
+        opened[-1].deliver(months)
         return opened[-1]
 
     yield conduct
     for orchestra in opened:
         orchestra.close()
+
+
+@pytest.fixture(scope="session")
+def loaded_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orchestra]:
+    """Four months, landed and up to date to the last as-of month; to be copied, not touched."""
+    orchestra = Orchestra(Warehouse(tmp_path_factory.mktemp("loaded") / "company"))
+    orchestra.deliver(MONTHS)
+    with pytest.MonkeyPatch.context() as quiet:
+        quiet.setattr(assets, "draw_lenses", lambda *_: {})
+        orchestra.load()
+    yield orchestra
+    orchestra.close()
+
+
+@pytest.fixture
+def loaded(tmp_path: Path, loaded_once: Orchestra, monkeypatch: pytest.MonkeyPatch) -> Iterator[Orchestra]:
+    monkeypatch.setattr(assets, "draw_lenses", lambda *_: {})
+    orchestra = loaded_once.copy_to(tmp_path / "loaded")
+    yield orchestra
+    orchestra.close()

@@ -4,6 +4,7 @@ Belongs here: an instance in memory, runs as the daemon and the UI would start t
 what it recorded and what it holds for stale.
 """
 
+import sqlite3
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -37,12 +38,25 @@ def make_rows(month: str, orders: int = 3) -> list[list[object]]:
 class Orchestra:
     """A company and a Dagster instance; definitions are built anew when the months change, as a reload does."""
 
-    def __init__(self, root: Path, months: Iterable[str] = (), *, extra: str = "") -> None:
-        self.company = Warehouse(root, extra=extra)
+    def __init__(self, company: Warehouse) -> None:
+        self.company = company
         self.instance = dg.DagsterInstance.ephemeral()
         self._defined: tuple[object, dg.Definitions] | None = None
+
+    def deliver(self, months: Iterable[str]) -> None:
+        """A delivery for each of the months."""
         for month in months:
             self.company.deliver(f"{month}.csv", make_rows(month))
+
+    def copy_to(self, root: Path) -> "Orchestra":
+        """An orchestra of its own that has got as far as this one."""
+        copied = Orchestra(self.company.copy_to(root))
+        for ours, theirs in (
+            (self.instance.run_storage, copied.instance.run_storage),
+            (self.instance.event_log_storage, copied.instance.event_log_storage),
+        ):
+            _reach_database(ours).backup(_reach_database(theirs))
+        return copied
 
     def close(self) -> None:
         """Removes what the instance keeps on disk."""
@@ -143,3 +157,8 @@ class Orchestra:
             )
             for request in requests
         ]
+
+
+def _reach_database(storage: Any) -> sqlite3.Connection:
+    """The SQLite database in memory behind a storage of an ephemeral instance."""
+    return storage._held_conn.connection.dbapi_connection

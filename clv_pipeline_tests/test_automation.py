@@ -3,24 +3,47 @@
 import os
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 import dagster as dg
 import pytest
 
-from clv_pipeline import automation
+from clv_pipeline import automation, publication
 from clv_pipeline.contracts import Audit
+from clv_pipeline.lake import Lake
 from clv_pipeline.pipeline import MONTH_STEPS
+from clv_pipeline.settings import Settings
+from clv_pipeline.stages import report
+from clv_pipeline.state import State
+from clv_pipeline_tests.conftest import MONTHS
 from clv_pipeline_tests.orchestra import Orchestra, make_rows
-from clv_pipeline_tests.warehouse import AUDIT_STEPS
+from clv_pipeline_tests.warehouse import AUDIT_STEPS, RFM_STEPS
 
-MONTHS = ("2024-01", "2024-02", "2024-03", "2024-04")
+RFM = RFM_STEPS
 Conduct = Callable[..., Orchestra]
 Asked = tuple[str, str, str]
 
 
 @pytest.fixture(autouse=True)
-def without_models(monkeypatch: pytest.MonkeyPatch) -> None:
+def with_little_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the as-of months only RFM, which the plan treats as it treats all steps, and a page that says nothing."""
+
+    def publish_report(lake: Lake, settings: Settings) -> Path:
+        page = lake.home / "report" / "index.html"
+        page.parent.mkdir(exist_ok=True)
+        page.write_text("")
+        (lake.root / publication._MADE_FROM).write_text(publication.describe_contents(State(lake, settings)))
+        return page
+
+    monkeypatch.setattr(automation, "AS_OF_STEPS", RFM)
+    monkeypatch.setattr(report, "publish_report", publish_report)
+
+
+@pytest.fixture
+def with_lenses(with_little_to_do: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lenses and the page too."""
     monkeypatch.setattr(automation, "AS_OF_STEPS", AUDIT_STEPS)
+    monkeypatch.setattr(report, "publish_report", publication.publish_report)
 
 
 def ask(orchestra: Orchestra) -> dg.SensorResult:
@@ -56,7 +79,7 @@ def settle(orchestra: Orchestra) -> list[Asked]:
     raise AssertionError(f"the sensor never stops: {asked}")
 
 
-def test_a_first_delivery_takes_one_run_for_each_group_of_stages(conduct: Conduct) -> None:
+def test_a_first_delivery_takes_one_run_for_each_group_of_stages(conduct: Conduct, with_lenses: None) -> None:
     orchestra = conduct(MONTHS)
     asked = settle(orchestra)
     assert [stages for stages, _, _ in asked] == ["landing", "transactions marts", "rfm lenses report"]
@@ -67,15 +90,15 @@ def test_a_first_delivery_takes_one_run_for_each_group_of_stages(conduct: Conduc
 
 def test_late_lines_ask_for_their_month_and_the_as_of_months_from_it_on(conduct: Conduct) -> None:
     orchestra = conduct(MONTHS)
-    orchestra.company.refresh("2024-01")
-    orchestra.company.refresh("2024-02")
-    orchestra.company.refresh("2024-04")
+    orchestra.company.refresh("2024-01", RFM)
+    orchestra.company.refresh("2024-02", RFM)
+    orchestra.company.refresh("2024-04", RFM)
     settle(orchestra)
     orchestra.company.deliver("late.csv", [["late", "c-0", "2024-02-20", "pie", 1, "9.00"]])
     assert settle(orchestra)[1:] == [
         ("transactions marts", "2024-02", "2024-02"),
-        ("rfm lenses report", "2024-02", "2024-02"),
-        ("rfm lenses report", "2024-04", "2024-04"),
+        ("rfm report", "2024-02", "2024-02"),
+        ("rfm report", "2024-04", "2024-04"),
     ]
     latest = "SELECT orders FROM rfm.customers WHERE as_of = '2024-04' AND customer_id = 'c-0'"
     assert orchestra.company.query(latest).item() == 5
@@ -147,7 +170,7 @@ def test_an_unreadable_file_holds_nothing_else_up(conduct: Conduct) -> None:
     assert ask(orchestra).skip_reason == dg.SkipReason("everything is up to date")
 
 
-def test_a_customer_file_is_followed(conduct: Conduct) -> None:
+def test_a_customer_file_is_followed(conduct: Conduct, with_lenses: None) -> None:
     orchestra = conduct(MONTHS[:2], extra='[customers]\npath = "customers.csv"\n')
     file = orchestra.company.root / "customers.csv"
     file.write_text("customer_id,acquisition_ts\nc-0,2023-12-01\n")
@@ -162,7 +185,7 @@ def test_months_before_the_first_are_run_when_they_arrive(conduct: Conduct) -> N
     orchestra.company.deliver("2024-01.csv", make_rows("2024-01"))
     assert settle(orchestra)[1:] == [
         ("transactions marts", "2024-01", "2024-02"),
-        ("rfm lenses report", "2024-04", "2024-04"),
+        ("rfm report", "2024-04", "2024-04"),
     ]
     assert orchestra.materialised(dg.AssetKey(["marts", "orders"])) == list(MONTHS)
 
@@ -174,11 +197,11 @@ def test_late_data_reach_as_of_months_with_more_history_than_dagster_follows(con
     orchestra = conduct()
     company = orchestra.company
     company.deliver("all.csv", [row for month in months for row in make_rows(month, orders=1)])
-    company.refresh(months[-1])
+    company.refresh(months[-1], RFM)
     settle(orchestra)
     company.deliver("late.csv", [["late", "c-0", f"{months[1]}-20", "pie", 1, "9.00"]])
     last = months[-1]
-    assert settle(orchestra)[1:] == [("transactions marts", months[1], months[1]), ("rfm lenses report", last, last)]
+    assert settle(orchestra)[1:] == [("transactions marts", months[1], months[1]), ("rfm report", last, last)]
     assert company.query(f"SELECT orders FROM rfm.customers WHERE as_of = '{last}'").item() == 102
 
 
@@ -196,7 +219,7 @@ def test_the_schedule_asks_for_the_open_month_once_a_day(conduct: Conduct) -> No
 
 
 @pytest.mark.slow
-def test_the_scheduled_job_lands_and_refreshes_the_open_month(conduct: Conduct) -> None:
+def test_the_scheduled_job_lands_and_refreshes_the_open_month(conduct: Conduct, with_lenses: None) -> None:
     orchestra = conduct(MONTHS[:3])
     orchestra.land()
     orchestra.run([table.key for step in MONTH_STEPS for table in step.tables], "2024-01", "2024-02")

@@ -18,7 +18,7 @@ from clv_pipeline import landing, sources
 from clv_pipeline.lake import Lake, LakeError
 from clv_pipeline.settings import load_settings
 from clv_pipeline.sources import SourceFile
-from clv_pipeline_tests.warehouse import COLUMNS, Warehouse
+from clv_pipeline_tests.warehouse import COLUMNS, RFM_STEPS, Warehouse
 
 HEADER = ",".join(COLUMNS)
 ROW = "1,ann,2024-01-05,tea,2,1.25"
@@ -109,7 +109,7 @@ def test_good_files_beside_a_bad_one_land_and_the_mended_one_lands_next_time(tmp
     house.land()
     house.deliver("b.csv", [["1", "eve", "2024-01-05", "tea", 1, 1, "a.csv"]], columns)
     assert house.land().bad_files == ()
-    house.refresh()
+    house.refresh(steps=RFM_STEPS)
     assert [row[1] for row in lines(house)] == ["cyd", "eve"]  # the version of line a.csv that arrived last stands
     arrivals = house.query("SELECT seq FROM landing.batches ORDER BY seq")["seq"].to_list()
     assert len(arrivals) == len(set(arrivals)) == 4
@@ -130,14 +130,14 @@ def test_good_files_beside_a_bad_one_land_and_the_mended_one_lands_next_time(tmp
 )
 def test_unusual_but_clear_csv_is_read(text: str, expected: list[str], warehouse: Warehouse) -> None:
     (warehouse.incoming / "a.csv").write_text(text, newline="")
-    warehouse.refresh()
+    warehouse.refresh(steps=RFM_STEPS)
     assert sorted(str(row[2]) for row in lines(warehouse)) == expected
     assert warehouse.query("SELECT count(*) FROM transactions.quarantine").item() == 0
 
 
 def test_lines_that_do_not_fit_the_header_are_quarantined_with_their_row(warehouse: Warehouse) -> None:
     (warehouse.incoming / "a.csv").write_text(GOOD + "4,ann\n5,ann,2024-03-09,tea,1,1,x\n6;ann;2024-03-09;tea;1;1\n")
-    warehouse.refresh()
+    warehouse.refresh(steps=RFM_STEPS)
     found = warehouse.query("SELECT row_number, reason FROM transactions.quarantine ORDER BY ALL").rows()
     assert [row for row, _ in found] == [3, 4, 5]
     assert all(reason.startswith("malformed line: Expected Number of Columns: 6 Found: ") for _, reason in found)
@@ -150,7 +150,7 @@ def test_columns_may_be_called_like_ours(warehouse: Warehouse) -> None:
     warehouse.deliver("a.csv", [[*ROW.split(","), *names]], (*COLUMNS, *names))
     more = ",".join(names)
     (warehouse.incoming / "b.csv").write_text(f"{HEADER},{more}\n2\n3,ann,2024-01-05,tea,1,1,{more}\n")
-    warehouse.refresh()
+    warehouse.refresh(steps=RFM_STEPS)
     assert [row[0] for row in lines(warehouse)] == ["1", "3"]
     landed = warehouse.query("SELECT * FROM landing.lines WHERE source = 'a.csv'").row(0, named=True)
     assert [landed[name] for name in ("source_", "source__", "period_", "n")] == ["source", "source_", "period", "n"]
@@ -164,7 +164,7 @@ def test_an_empty_file_waits_until_it_has_rows(warehouse: Warehouse) -> None:
     assert (sorted(load.empty_files), load.bad_files, load.rows) == (["empty.csv", "header.csv"], (), 0)
     warehouse.deliver("empty.csv", [ROW.split(",")])
     warehouse.deliver("header.csv", [["2", *ROW.split(",")[1:]]])
-    warehouse.refresh()
+    warehouse.refresh(steps=RFM_STEPS)
     assert [row[0] for row in lines(warehouse)] == ["1", "2"]
 
 
@@ -175,7 +175,7 @@ def test_hidden_files_folders_and_the_homes_own_files_are_no_deliveries(tmp_path
     house.deliver("a.csv", [ROW.split(",")])
     (house.incoming / ".a.csv.part").write_text("half a file")
     (house.incoming / "folder.csv").mkdir()
-    house.refresh()
+    house.refresh(steps=RFM_STEPS)
     assert house.land().unchanged_files == 1
     assert len(lines(house)) == 1
 
@@ -228,7 +228,7 @@ def test_a_home_that_cannot_be_written_is_one_line(below: str, tmp_path: Path) -
 
 def test_a_full_disk_leaves_every_table_as_it_was(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
     warehouse.deliver("a.csv", [ROW.split(",")])
-    warehouse.refresh()
+    warehouse.refresh(steps=RFM_STEPS)
     before = snapshot(warehouse.lake.home / "lake" / "transactions") | snapshot(warehouse.lake.home / "lake" / "marts")
     rename, fail_at = lake_module.rename_durably, iter(range(100))
 
@@ -241,17 +241,17 @@ def test_a_full_disk_leaves_every_table_as_it_was(warehouse: Warehouse, monkeypa
     warehouse.land()
     monkeypatch.setattr(lake_module, "rename_durably", fill)
     with pytest.raises(OSError, match="No space left"):
-        warehouse.refresh()
+        warehouse.refresh(steps=RFM_STEPS)
     after = snapshot(warehouse.lake.home / "lake" / "transactions") | snapshot(warehouse.lake.home / "lake" / "marts")
     assert set(after) == set(before)
     monkeypatch.undo()
-    warehouse.refresh()
+    warehouse.refresh(steps=RFM_STEPS)
     assert len(lines(warehouse)) == 2
 
 
 def test_an_open_database_file_disturbs_nobody(warehouse: Warehouse) -> None:
     warehouse.deliver("a.csv", [ROW.split(",")])
-    warehouse.refresh()
+    warehouse.refresh(steps=RFM_STEPS)
     warehouse.query("SELECT 1")
     hold = "import duckdb, sys; con = duckdb.connect(sys.argv[1]); print('open', flush=True); sys.stdin.read()"
     door = str(warehouse.lake.home / "clv.duckdb")
@@ -261,6 +261,6 @@ def test_an_open_database_file_disturbs_nobody(warehouse: Warehouse) -> None:
         with pytest.raises(duckdb.IOException, match="lock"):
             duckdb.connect(door)
         warehouse.deliver("b.csv", [["2", "bob", "2024-02-06", "pie", 1, 1]])
-        warehouse.refresh()
+        warehouse.refresh(steps=RFM_STEPS)
         assert len(lines(warehouse)) == 2
         holder.communicate("")

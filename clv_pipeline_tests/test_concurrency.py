@@ -27,7 +27,7 @@ from clv_pipeline_tests.processes import (
     start_clv,
     start_together,
 )
-from clv_pipeline_tests.warehouse import Warehouse
+from clv_pipeline_tests.warehouse import RFM_STEPS, Warehouse
 
 # An analyst who writes a table of his own into the database, before and after others have replaced it.
 WRITER = """
@@ -57,7 +57,7 @@ while not stop.exists() or not rounds:
             found = con.execute("SELECT count(*) FROM transactions.lines WHERE period = '2024-01'").fetchone()[0]
             assert found in january, found
     rounds += 1
-    time.sleep(0.1)
+    time.sleep(0.5)
 print(rounds)
 """
 COMMANDS = (
@@ -139,7 +139,7 @@ def test_deliveries_land_once_whoever_is_first(tmp_path: Path) -> None:
     quiet, busy = open_company(tmp_path / "quiet"), open_company(tmp_path / "busy")
     start_together(Warehouse.land, busy, times=4)
     for company in (quiet, busy):
-        company.refresh()
+        company.refresh(steps=RFM_STEPS)
         rebuild_door(company.lake, company.settings)
     assert_same_tables(busy, read_tables(quiet))
 
@@ -169,7 +169,7 @@ def test_a_month_that_changes_while_it_is_read_is_computed_again(warehouse: Ware
 
 def test_the_database_opens_beside_somebody_who_writes_into_it(warehouse: Warehouse) -> None:
     deliver_on(warehouse, 0, "a.csv", make_rows("2024-01"))
-    warehouse.refresh()
+    warehouse.refresh(steps=RFM_STEPS)
     door = rebuild_door(warehouse.lake, warehouse.settings)
     with duckdb.connect(str(door)) as writer:
         writer.execute("CREATE TABLE scratch AS SELECT 1")

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from clv_pipeline_tests.warehouse import AUDIT_STEPS, COLUMNS, Warehouse
+from clv_pipeline_tests.warehouse import AUDIT_STEPS, COLUMNS, RFM_STEPS, Warehouse
 
 KEYED_COLUMNS = (*COLUMNS, "line_id", "updated_at", "is_deleted")
 TABLES = (
@@ -70,7 +70,7 @@ def test_files_split_repeated_corrected_and_replaced(deliveries: list) -> None:
             history.deliver(name, content)
             final[name] = content
             if refresh_now:
-                history.refresh(steps=AUDIT_STEPS[:1])
+                history.refresh(steps=RFM_STEPS)
             else:
                 history.land()
         history.refresh()
@@ -103,16 +103,16 @@ def test_lines_corrected_moved_and_deleted_in_any_order(deliveries: list) -> Non
             ]
             history.deliver(f"{arrival}.csv", lines, KEYED_COLUMNS)
             if refresh_now:
-                history.refresh(steps=AUDIT_STEPS[:1])
+                history.refresh(steps=RFM_STEPS)
             else:
                 history.land()
             for line in lines:
                 key, rank = str(line[6]), (updated, arrival)
                 if key not in latest or latest[key][0] < rank:
                     latest[key] = (rank, line)
-        history.refresh(steps=AUDIT_STEPS[:1])
+        history.refresh(steps=RFM_STEPS)
         rebuild.deliver("final.csv", [line for _, line in latest.values() if not line[8]], KEYED_COLUMNS)
-        rebuild.refresh(steps=AUDIT_STEPS[:1])
+        rebuild.refresh(steps=RFM_STEPS)
         if not rebuild.state.last_loaded_day:
             assert history.query("SELECT count(*) FROM transactions.lines").item() == 0
             return

@@ -106,17 +106,18 @@ def _describe_load(load: Load) -> dict[str, Any]:
 def publish_undated(lake: Lake, settings: Settings) -> None:
     """Publishes the rejected rows that no month can be told for."""
     table = "transactions.quarantine"
-    with lake.hold("transactions.undated"), lake.connect() as con:
+    with lake.hold("transactions.undated"):
         state = State(lake, settings)
         inputs = TRANSACTIONS.code_version(settings) + state.fingerprints.get(UNDATED, "")
         before = lake.read_stamp(table, UNDATED)
         if before and before.inputs == inputs:
             return
-        step = Step(con, lake, settings, state, [UNDATED])
-        judge_lines(step)
-        staged = lake.stage(con, table, [UNDATED], load_sql("1_transactions/quarantine"))[UNDATED]
-        fates = [fate for month in _count_fates(step).values() for fate in month]
-        lake.publish(con, staged, inputs=inputs, code="", facts={"fates": fates})
+        with lake.connect() as con:
+            step = Step(con, lake, settings, state, [UNDATED])
+            judge_lines(step)
+            staged = lake.stage(con, table, [UNDATED], load_sql("1_transactions/quarantine"))[UNDATED]
+            fates = [fate for month in _count_fates(step).values() for fate in month]
+            lake.publish(con, staged, inputs=inputs, code="", facts={"fates": fates})
 
 
 def judge_lines(step: Step) -> None:
