@@ -42,7 +42,10 @@ class Scores(Table):
     clv_upper_50: float = pa.Field(ge=0.0, lt=INFINITY)
     clv_lower_95: float = pa.Field(ge=0.0, lt=INFINITY)
     clv_upper_95: float = pa.Field(ge=0.0, lt=INFINITY)
+    clv_sd: float = pa.Field(ge=0.0, lt=INFINITY)
     residual_clv: float = pa.Field(ge=0.0, lt=INFINITY, nullable=True)
+    discount: float = pa.Field(gt=0.0, lt=INFINITY)
+    margin: float = pa.Field(ge=0.0, lt=INFINITY)
     decile: int = pa.Field(ge=1, le=10)
     model_version: str
 

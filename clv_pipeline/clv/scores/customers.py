@@ -35,17 +35,18 @@ def score_customers(
     `customers`: customer_id, frequency, recency, T (weeks), monetary_value (null without a repeat purchase).
     `parameters`: model, parameter, estimate of one purchase model and one spend model (see `fit_models`).
     Result: customer_id, p_alive, expected_purchases (over the horizon), expected_spend (per purchase), clv, clv_lower,
-    clv_upper (80%), the same with _50 and _95, residual_clv, decile (1 = highest clv; floor(10 (rank - 1) / N) + 1,
-    ties by customer_id).
+    clv_upper (80%), the same with _50 and _95, clv_sd, residual_clv, discount, margin, decile (1 = highest clv;
+    floor(10 (rank - 1) / N) + 1, ties by customer_id).
 
     clv = sum over months k of (E[X(t_k)] - E[X(t_k-1)]) x expected_spend x margin / (1 + annual rate)^(k/12): the
-    purchases of a month are discounted from its end. A month is 365.25/12/7 weeks.
+    purchases of a month are discounted from its end. A month is 365.25/12/7 weeks. `discount` is what that comes to on
+    average: clv = expected_purchases x expected_spend x margin x discount.
 
     clv_lower and clv_upper hold, with 80% probability given the parameters, the value of what the customer will really
     spend: whether alive, how often, and how much each time are all open (`bound_spend`). Spend is discounted as the
     expected purchases are, on average over the horizon. Most customers buy nothing with more than 10% probability, so a
     lower bound of 0 is normal, and both bounds are 0 for who is almost surely gone, even if clv is not. clv_lower_50
-    and clv_upper_50 hold it with 50%, clv_lower_95 and clv_upper_95 with 95%.
+    and clv_upper_50 hold it with 50%, clv_lower_95 and clv_upper_95 with 95%. clv_sd is the standard deviation of it.
 
     residual_clv is the value of the rest of the customer's lifetime, without a horizon, discounted continuously (see
     `residual.py`); never below clv, and null where the annual rate is not above 0.
@@ -68,7 +69,10 @@ def score_customers(
         pl.Series("expected_spend", spend),
         pl.Series("clv", rows["discounted_purchases"].to_numpy() * spend * margin),
         *(pl.Series(f"clv_{name}", rows[name].to_numpy() * worth) for pair in _BOUNDS for name in pair),
+        pl.Series("clv_sd", rows["sd"].to_numpy() * worth),
         pl.Series("residual_clv", rows["residual_purchases"].to_numpy() * spend * margin).fill_nan(None),
+        "discount",
+        pl.lit(margin).alias("margin"),
     ).with_columns(_rank_decile())
 
 
@@ -105,7 +109,8 @@ def _score_seen(
         pl.Series("expected_purchases", alive * seen["purchases"].to_numpy()),
         pl.Series("discounted_purchases", alive * (seen["purchases"] * seen["discount"]).to_numpy()),
         pl.Series("residual_purchases", alive * seen["residual"].to_numpy()),
-        *(pl.Series(*named) for pair in zip(_BOUNDS, bounds, strict=True) for named in zip(*pair, strict=True)),
+        pl.Series("sd", models.vary_spend(frequency, alive, seen["purchases"].to_numpy(), bounds.squared_purchases)),
+        *(pl.Series(*named) for pair in zip(_BOUNDS, bounds.pairs, strict=True) for named in zip(*pair, strict=True)),
     )
 
 
