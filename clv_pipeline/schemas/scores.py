@@ -1,6 +1,7 @@
 """Contract of the scores: every customer once, every number finite.
 
-Belongs here: what one row must satisfy. Does not belong here: totals and their change since the last as-of.
+Belongs here: what one row of the scores, or of their totals, must satisfy. Does not belong here: change since the last
+as-of.
 """
 
 import math
@@ -9,7 +10,7 @@ from itertools import pairwise
 import pandera.polars as pa
 import polars as pl
 
-from clv_pipeline.schemas import MONTH, Table, require_rows
+from clv_pipeline.schemas import MONTH, Table, require_key, require_rows
 
 # Below infinity also refuses nan, which polars orders above everything.
 INFINITY = math.inf
@@ -49,4 +50,26 @@ class Scores(Table):
     decile: int = pa.Field(ge=1, le=10)
     model_version: str
 
+    bounds = require_rows(f"{NESTED}: not in this order", in_order(*NESTED.split(" <= ")))
+
+
+class Totals(Table):
+    """One row per group of one as_of: what its customers are expected to bring together, with bounds of the sum."""
+
+    as_of: str = pa.Field(str_matches=MONTH)
+    level: str = pa.Field(isin=["total", "segment", "decile", "cohort"])
+    key: str
+    customers: int = pa.Field(ge=1)
+    clv: float = pa.Field(ge=0.0, lt=INFINITY)
+    clv_lower: float = pa.Field(ge=0.0, lt=INFINITY)
+    clv_upper: float = pa.Field(ge=0.0, lt=INFINITY)
+    clv_lower_50: float = pa.Field(ge=0.0, lt=INFINITY)
+    clv_upper_50: float = pa.Field(ge=0.0, lt=INFINITY)
+    clv_lower_95: float = pa.Field(ge=0.0, lt=INFINITY)
+    clv_upper_95: float = pa.Field(ge=0.0, lt=INFINITY)
+    expected_purchases: float = pa.Field(ge=0.0, lt=INFINITY)
+    expected_spend_total: float = pa.Field(ge=0.0, lt=INFINITY)
+    model_version: str
+
+    key_rule = require_key("level", "key")
     bounds = require_rows(f"{NESTED}: not in this order", in_order(*NESTED.split(" <= ")))
