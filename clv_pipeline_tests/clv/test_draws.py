@@ -1,5 +1,7 @@
 """Draws of the parameters: MAP, Laplace and NUTS agree, repeat themselves, and say so when they did not converge."""
 
+from typing import Any
+
 import numpy as np
 import polars as pl
 import pytest
@@ -26,7 +28,7 @@ def forecast(parameters: dict[str, float]) -> float:
 
 @pytest.mark.parametrize("model", ["bg_nbd", "pareto_nbd"])
 def test_laplace_draws_have_the_curvature_of_the_mode_and_repeat_bit_for_bit(model: str) -> None:
-    settings = {"transactions": model, "estimation": "laplace", "priors": "flat", "draws": 2000}
+    settings: dict[str, Any] = {"transactions": model, "estimation": "laplace", "priors": "flat", "draws": 2000}
     fit = fit_models(read_sample(), **settings)
     again = fit_models(read_sample().sample(fraction=1, shuffle=True, seed=3), **settings)
     assert_frame_equal(fit.draws, again.draws, check_exact=True)
@@ -46,9 +48,9 @@ def test_laplace_draws_have_the_curvature_of_the_mode_and_repeat_bit_for_bit(mod
 @pytest.mark.slow
 def test_map_laplace_and_nuts_agree_on_the_sample() -> None:
     mode = fit_sample("bg_nbd", "default", 1.0, 1.0)
-    settings = {"transactions": "bg_nbd", "priors": "default"}
+    settings: dict[str, Any] = {"transactions": "bg_nbd", "priors": "default"}
     laplace = fit_models(read_sample(), **settings, estimation="laplace", draws=1000)
-    nuts = fit_models(read_sample(), **settings, estimation="mcmc", draws=250, tune=150)
+    nuts = fit_models(read_sample(), **settings, estimation="mcmc", draws=400, tune=300)
 
     assert nuts.doubts == {}
     figures = (
@@ -67,7 +69,10 @@ def test_map_laplace_and_nuts_agree_on_the_sample() -> None:
 
 
 def test_mcmc_repeats_bit_for_bit_and_doubts_short_chains() -> None:
-    settings = {"transactions": "bg_nbd", "estimation": "mcmc", "priors": "default", "draws": 60, "tune": 60}
+    settings: dict[str, Any] = {"transactions": "bg_nbd", "estimation": "mcmc", "priors": "default"} | {
+        "draws": 60,
+        "tune": 60,
+    }
     fit = fit_models(FEW, **settings, chains=2)
 
     assert_frame_equal(fit.draws, fit_models(FEW, **settings, chains=2).draws, check_exact=True)
