@@ -7,9 +7,12 @@ from hashlib import sha256
 
 import polars as pl
 
+from clv_pipeline.clv.models import gate
+from clv_pipeline.clv.models.result import ModelError
 from clv_pipeline.fitting import fit
+from clv_pipeline.periods import list_periods
 from clv_pipeline.pictures import draw_fit
-from clv_pipeline.schemas.models import Evaluation, Parameters, RepeatPurchases
+from clv_pipeline.schemas.models import Draws, Evaluation, Gate, Parameters, RepeatPurchases
 from clv_pipeline.steps import Reach, Read, Step, StepSpec, Table
 
 _CUSTOMERS = 'SELECT frequency, recency, "T", monetary_value, spend FROM rfm.customers ORDER BY customer_id'
@@ -21,17 +24,54 @@ def compute_models(step: Step) -> dict[str, pl.DataFrame]:
     models = step.settings.models
     customers = step.frame(_CUSTOMERS)
     if customers.is_empty():
-        step.record("models.parameters", {"version": None, "notes": [_NOBODY]})
+        step.record("models.parameters", {"version": None, "notes": [_NOBODY], "converged": True})
+        for check in ("fit_converged", *gate.GATE_CHECKS):
+            step.advise("models.parameters", check, "there is nothing to fit", passed=True)
         return {table.name: table.schema.empty() for table in MODELS.tables}
-    fitted = fit(customers, transactions=models.transactions, estimation=models.estimation, priors=models.priors)
+    if models.covariates:
+        raise ModelError("models.covariates: no model takes covariates yet; write covariates = []")
+    findings = judge_customers(step, customers)
+    fitted = fit(
+        customers,
+        transactions=models.transactions,
+        estimation=models.estimation,
+        priors=models.priors,
+        draws=models.draws,
+        chains=models.chains,
+        tune=models.tune,
+        seed=models.seed,
+    )
     version = f"{step.period}-{models.transactions}-{sha256(fitted.parameters.write_json().encode()).hexdigest()[:8]}"
-    step.record("models.parameters", {"version": version, "notes": list(fitted.notes)})
+    doubts = [f"{model}: {doubt}" for model, doubt in fitted.doubts.items()]
+    converged = f"did not converge: {'; '.join(doubts)}; raise models.tune and models.draws" if doubts else "converged"
+    step.advise("models.parameters", "fit_converged", f"{models.estimation} {converged}", passed=not doubts)
+    refused = [finding.sentence for finding in findings if finding.level == "refuse" and not finding.passed]
+    facts = {"version": version, "notes": list(fitted.notes), "converged": not doubts, "refused": refused}
+    step.record("models.parameters", facts)
     named = {
         "models.parameters": fitted.parameters,
         "models.evaluation": fitted.evaluation,
         "models.repeat_purchases": fitted.repeat_purchases,
+        "models.draws": fitted.draws,
     }
-    return {name: _identify(frame, step.period, version) for name, frame in named.items()}
+    tables = {name: _identify(frame, step.period, version) for name, frame in named.items()}
+    judged = gate.tabulate(findings).select(pl.lit(step.period).alias("as_of"), pl.all())
+    return tables | {"models.gate": judged}
+
+
+def judge_customers(step: Step, customers: pl.DataFrame) -> list[gate.Finding]:
+    """Asks, before any fit, whether the models apply, and reports each finding as a check of the parameters."""
+    step.materialize("marts.customers", step.select("2_marts/customers"))
+    findings = gate.judge(
+        customers,
+        step.frame(step.select("5_models/purchase_intervals", fewest=gate.FEWEST_INTERVALS)),
+        step.frame(step.select("5_models/first_months")),
+        history_months=len(list_periods(step.state.data_start, step.period)),
+        horizon_months=step.settings.value.horizon_months,
+    )
+    for finding in findings:
+        step.advise("models.parameters", finding.check, finding.sentence, passed=finding.passed)
+    return findings
 
 
 def _identify(frame: pl.DataFrame, as_of: str, version: str) -> pl.DataFrame:
@@ -43,7 +83,12 @@ MODELS = StepSpec(
     name="fit",
     stage="models",
     tables=(
-        Table("models.parameters", Parameters, "What the fitted models believe about buying, leaving and spending."),
+        Table(
+            "models.parameters",
+            Parameters,
+            "What the fitted models believe about buying, leaving and spending.",
+            advice=("fit_converged", *gate.GATE_CHECKS),
+        ),
         Table("models.evaluation", Evaluation, "How well each fitted model describes the customers it was fitted to."),
         Table(
             "models.repeat_purchases",
@@ -51,11 +96,22 @@ MODELS = StepSpec(
             "Customers by number of repeat purchases: actual against what the model expects.",
             picture=draw_fit,
         ),
+        Table("models.draws", Draws, "Joint draws of the parameters: how uncertain the fitted models are."),
+        Table("models.gate", Gate, "Which assumptions of the models the customers at hand question."),
     ),
-    reads=(Read("rfm.customers", Reach.SAME),),
+    reads=(
+        Read("rfm.customers", Reach.SAME),
+        Read("marts.orders", Reach.HISTORY),
+        Read("marts.customer_periods", Reach.HISTORY),
+        Read("landing.customers", Reach.WHOLE),
+    ),
     compute=compute_models,
-    sql=(),
-    knobs=("models.transactions", "models.estimation", "models.priors"),
+    sql=("2_marts/customers", "5_models/purchase_intervals", "5_models/first_months"),
+    knobs=(
+        *(f"models.{name}" for name in ("transactions", "estimation", "priors", "covariates")),
+        *(f"models.{name}" for name in ("draws", "chains", "tune", "seed")),
+        "value.horizon_months",
+    ),
     code=("clv/models",),
     kinds=frozenset({"python", "pymc"}),
     one_at_a_time=True,
