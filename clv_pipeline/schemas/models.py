@@ -57,3 +57,16 @@ class RepeatPurchases(Table):
     expected: float = pa.Field(ge=0.0, lt=INFINITY)
 
     key = require_key("as_of", "version", "model", "purchases")
+
+
+class Draws(Table):
+    """One row per as_of, version, model, draw and parameter: its value in one joint draw of the model's parameters."""
+
+    as_of: str = pa.Field(str_matches=MONTH)
+    model: str = pa.Field(isin=[*PURCHASE_MODELS, *SPEND_MODELS])
+    version: str
+    draw: int = pa.Field(ge=0, description="number of the draw; the same number belongs together within a model")
+    parameter: str
+    value: float = pa.Field(ge=0.0, lt=INFINITY, description="the parameter in this draw, in weeks and currency")
+
+    key = require_key("as_of", "version", "model", "draw", "parameter")

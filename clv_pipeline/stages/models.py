@@ -9,7 +9,7 @@ import polars as pl
 
 from clv_pipeline.fitting import fit
 from clv_pipeline.pictures import draw_fit
-from clv_pipeline.schemas.models import Evaluation, Parameters, RepeatPurchases
+from clv_pipeline.schemas.models import Draws, Evaluation, Parameters, RepeatPurchases
 from clv_pipeline.steps import Reach, Read, Step, StepSpec, Table
 
 _CUSTOMERS = 'SELECT frequency, recency, "T", monetary_value, spend FROM rfm.customers ORDER BY customer_id'
@@ -21,15 +21,29 @@ def compute_models(step: Step) -> dict[str, pl.DataFrame]:
     models = step.settings.models
     customers = step.frame(_CUSTOMERS)
     if customers.is_empty():
-        step.record("models.parameters", {"version": None, "notes": [_NOBODY]})
+        step.record("models.parameters", {"version": None, "notes": [_NOBODY], "converged": True})
+        step.advise("models.parameters", "fit_converged", "there was nothing to fit", passed=True)
         return {table.name: table.schema.empty() for table in MODELS.tables}
-    fitted = fit(customers, transactions=models.transactions, estimation=models.estimation, priors=models.priors)
+    fitted = fit(
+        customers,
+        transactions=models.transactions,
+        estimation=models.estimation,
+        priors=models.priors,
+        draws=models.draws,
+        chains=models.chains,
+        tune=models.tune,
+        seed=models.seed,
+    )
     version = f"{step.period}-{models.transactions}-{sha256(fitted.parameters.write_json().encode()).hexdigest()[:8]}"
-    step.record("models.parameters", {"version": version, "notes": list(fitted.notes)})
+    doubts = [f"{model}: {doubt}" for model, doubt in fitted.doubts.items()]
+    converged = f"did not converge: {'; '.join(doubts)}; raise models.tune and models.draws" if doubts else "converged"
+    step.advise("models.parameters", "fit_converged", f"{models.estimation} {converged}", passed=not doubts)
+    step.record("models.parameters", {"version": version, "notes": list(fitted.notes), "converged": not doubts})
     named = {
         "models.parameters": fitted.parameters,
         "models.evaluation": fitted.evaluation,
         "models.repeat_purchases": fitted.repeat_purchases,
+        "models.draws": fitted.draws,
     }
     return {name: _identify(frame, step.period, version) for name, frame in named.items()}
 
@@ -43,7 +57,12 @@ MODELS = StepSpec(
     name="fit",
     stage="models",
     tables=(
-        Table("models.parameters", Parameters, "What the fitted models believe about buying, leaving and spending."),
+        Table(
+            "models.parameters",
+            Parameters,
+            "What the fitted models believe about buying, leaving and spending.",
+            advice=("fit_converged",),
+        ),
         Table("models.evaluation", Evaluation, "How well each fitted model describes the customers it was fitted to."),
         Table(
             "models.repeat_purchases",
@@ -51,11 +70,14 @@ MODELS = StepSpec(
             "Customers by number of repeat purchases: actual against what the model expects.",
             picture=draw_fit,
         ),
+        Table("models.draws", Draws, "Joint draws of the parameters: how uncertain the fitted models are."),
     ),
     reads=(Read("rfm.customers", Reach.SAME),),
     compute=compute_models,
     sql=(),
-    knobs=("models.transactions", "models.estimation", "models.priors"),
+    knobs=tuple(
+        f"models.{name}" for name in ("transactions", "estimation", "priors", "draws", "chains", "tune", "seed")
+    ),
     code=("clv/models",),
     kinds=frozenset({"python", "pymc"}),
     one_at_a_time=True,

@@ -54,7 +54,8 @@ def test_a_spend_model_without_a_finite_mean_gives_way_to_the_mean_per_order() -
     [
         ({"transactions": "auto"}, "models.transactions = 'auto'.* use 'bg_nbd'"),
         ({"transactions": "nbd"}, "models.transactions = 'nbd'.* use bg_nbd"),
-        ({"estimation": "mcmc"}, "models.estimation = 'mcmc'.* use 'laplace'"),
+        ({"estimation": "nuts"}, "models.estimation = 'nuts'.* use 'map', 'laplace' or 'mcmc'"),
+        ({"estimation": "mcmc", "priors": "flat"}, "'mcmc' cannot sample under models.priors = 'flat': use 'default'"),
         ({"priors": "weak"}, "models.priors = 'weak'.* use 'default'"),
         ({"priors": {"bgnbd": {}}}, "models.priors.bgnbd is unknown: use one of bg_nbd"),
         ({"priors": {"bg_nbd": {"s": {"dist": "Gamma"}}}}, "models.priors.bg_nbd.s is unknown: bg_nbd has r, alpha"),

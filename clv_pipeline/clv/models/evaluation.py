@@ -104,8 +104,13 @@ def _expect_repeat_purchases(
     return expected_purchases(model, parameters, 0, 0, 0, horizon=ages)[position]
 
 
-def _build_evaluation(model: str, metrics: Mapping[str, float]) -> pl.DataFrame:
-    rows = [(model, "in_sample", metric, float(value)) for metric, value in metrics.items()]
+def evaluate_sampling(model: str, metrics: Mapping[str, float]) -> pl.DataFrame:
+    """The diagnostics of NUTS, the worst over the parameters; no row without sampling."""
+    return _build_evaluation(model, metrics, split="sampling")
+
+
+def _build_evaluation(model: str, metrics: Mapping[str, float], split: str = "in_sample") -> pl.DataFrame:
+    rows = [(model, split, metric, float(value)) for metric, value in metrics.items()]
     return pl.DataFrame(rows, schema=EVALUATION_SCHEMA, orient="row")
 
 

@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable
 from functools import lru_cache
 from importlib import import_module
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,14 +36,20 @@ def has_gradient(model: str) -> bool:
     return model not in _WITHOUT_GRADIENT
 
 
+def copy_posterior(posterior: Evaluate) -> Evaluate:
+    """The same compiled function for another thread: one serves a thread at a time."""
+    return cast(Any, posterior).copy()
+
+
 @lru_cache(maxsize=16)
-def compile_posterior(model: str, priors: Priors) -> Evaluate:
+def compile_posterior(model: str, priors: Priors, mode: str = "FAST_COMPILE") -> Evaluate:
     """The posterior of `model` as a function of log-parameters and data, compiled once per process.
 
     Data columns are float64 vectors with one entry per distinct row: (frequency, recency, T, customers) for the
     purchase models, (frequency, monetary_value, customers) for the Gamma-Gamma. The log-likelihood is the sum over
     customers, so a row counts as often as it occurs. The prior is a density of the parameters themselves, not of
     their logarithms: flat priors give the maximum likelihood estimate.
+    `mode` is that of pytensor: NUMBA takes seconds longer to be ready, and a third of the time to evaluate.
     Raises ModelError when a prior is not a distribution of pymc with those arguments.
     """
     with warnings.catch_warnings():
@@ -52,10 +58,10 @@ def compile_posterior(model: str, priors: Priors) -> Evaluate:
         pytensor = _load("pytensor")
         # Even with a Python linker, folding constants would call the C compiler: 9 s, and files in the home directory.
         with pytensor.config.change_flags(cxx=""):
-            return _compile(model, priors)
+            return _compile(model, priors, mode)
 
 
-def _compile(model: str, priors: Priors) -> Evaluate:
+def _compile(model: str, priors: Priors, mode: str) -> Evaluate:
     pytensor, pt = _load("pytensor"), _load("pytensor.tensor")
     theta = pt.dvector("theta")
     values = {name: pt.exp(theta[i]) for i, name in enumerate(PARAMETERS[model])}
@@ -71,7 +77,7 @@ def _compile(model: str, priors: Priors) -> Evaluate:
         outputs.append(pytensor.grad(objective, theta))
     # Measured from scratch: FAST_COMPILE is ready after 0.3 s, NUMBA after 5 s, C after 14 s; it needs no compiler and
     # no cache on disk, and an evaluation on half a million distinct rows still takes 0.13 s.
-    return pytensor.function([theta, *data, customers], outputs, mode="FAST_COMPILE")
+    return pytensor.function([theta, *data, customers], outputs, mode=mode)
 
 
 def _log_prior(setting: str, prior: Prior, value: Any) -> Any:

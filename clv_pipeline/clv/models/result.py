@@ -3,7 +3,7 @@
 Belongs here: the result and the error of the model stage. Does not belong here: how either comes about (`fit.py`).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import polars as pl
 
@@ -12,17 +12,24 @@ class ModelError(ValueError):
     """The models cannot be fitted or used as asked; one line that names the setting or the data and the way out."""
 
 
+DRAW_SCHEMA = {"model": pl.String, "draw": pl.Int64, "parameter": pl.String, "value": pl.Float64}
+
+
 @dataclass(frozen=True)
 class ModelFit:
     """The fitted models of one as-of.
 
     `parameters`: model, parameter, estimate, sd, lower, upper (95%), in weeks and currency.
-    `evaluation`: model, split, metric, value.
+    `evaluation`: model, split ('in_sample'; 'sampling' for the diagnostics of NUTS), metric, value.
     `repeat_purchases`: model, purchases ('0'..'6', '7+'), actual and expected number of customers, in sample.
     `notes`: sentences a reader of the numbers should see.
+    `draws`: model, draw, parameter, value; joint draws of a model's parameters in natural units, no row with 'map'.
+    `doubts`: per model whose sampling did not converge, why.
     """
 
     parameters: pl.DataFrame
     evaluation: pl.DataFrame
     repeat_purchases: pl.DataFrame
     notes: list[str]
+    draws: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=DRAW_SCHEMA))
+    doubts: dict[str, str] = field(default_factory=dict)
