@@ -1,0 +1,126 @@
+"""One origin of a backtest: customers as known then, what they did afterwards, and what each model forecast.
+
+Belongs here: the data of a fold, fitting the candidates to it, their forecasts per customer. Does not belong here:
+forecasts without a model of dropout (`baselines.py`), or how good a forecast was (`metrics.py`).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from clv_pipeline.clv.models import (
+    PURCHASE_MODELS,
+    SPEND_MODELS,
+    ModelError,
+    ModelFit,
+    expected_purchases,
+    expected_spend,
+    fit_models,
+    population_spend,
+)
+
+type Vector = NDArray[np.float64]
+type Fit = Callable[..., ModelFit]
+
+# More customers tell the parameters apart no better than a forecast can use: beyond this the fit sees every k-th.
+MOST_FITTED = 20_000
+
+
+@dataclass(frozen=True)
+class Fold:
+    """What a forecast may use, and what it is held against.
+
+    `customers`: one row per customer known at the origin, sorted by customer_id; cohort, frequency, recency, T (weeks),
+    monetary_value and spend at the origin; last_purchases and last_spend within the `last_weeks` before it;
+    actual_purchases (purchase days) and actual_spend (0 where returns reach it) within the `weeks` after it.
+    `newcomers`: frequency, T and spend_repeated (spend of the repeat purchases) at the end of those weeks of the
+    customers acquired in them. `earlier`: frequency, recency, T at an origin `weeks` before this one, with the same two
+    actuals until this one; empty where there is no such history.
+    """
+
+    customers: pl.DataFrame
+    newcomers: pl.DataFrame
+    earlier: pl.DataFrame
+    weeks: float
+    last_weeks: float
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A fitted purchase model and the spend model beside it, by parameter."""
+
+    model: str
+    parameters: Mapping[str, float]
+    spend_model: str
+    spend_parameters: Mapping[str, float]
+
+    @property
+    def mean_spend(self) -> float:
+        """E[spend per purchase] of a customer who has not repeated yet."""
+        is_mean = self.spend_model == "mean_spend"
+        return self.spend_parameters["mean"] if is_mean else population_spend(self.spend_parameters)
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Expected purchases and expected spend within the weeks after the origin, one entry per customer.
+
+    Neither discount nor margin: it is held against what customers paid.
+    """
+
+    purchases: Vector
+    spend: Vector
+
+
+def fit_candidates(
+    customers: pl.DataFrame,
+    models: Sequence[str],
+    *,
+    priors: str | Mapping[str, Mapping[str, Mapping[str, object]]],
+    fit: Fit = fit_models,
+) -> tuple[list[Candidate], list[str]]:
+    """The `models` that can be fitted to `customers` at the mode, and a sentence for each that cannot."""
+    every = -(-customers.height // MOST_FITTED)
+    seen = customers.gather_every(every).select("frequency", "recency", "T", "monetary_value", "spend")
+    fitted: list[Candidate] = []
+    notes: list[str] = []
+    for model in models:
+        try:
+            found = fit(seen, transactions=model, estimation="map", priors=priors)
+        except ModelError as error:
+            notes.append(f"{model} has no backtest: {error}")
+            continue
+        fitted.append(_read_candidate(found.parameters))
+    return fitted, notes
+
+
+def forecast_candidate(candidate: Candidate, customers: pl.DataFrame, weeks: float) -> Forecast:
+    """What the model expects of each customer within `weeks`; spend is independent of purchases in these models."""
+    purchases = expected_purchases(
+        candidate.model,
+        candidate.parameters,
+        customers["frequency"],
+        customers["recency"],
+        customers["T"],
+        horizon=weeks,
+    )
+    return Forecast(purchases, purchases * forecast_mean_spend(candidate, customers))
+
+
+def forecast_mean_spend(candidate: Candidate, customers: pl.DataFrame) -> Vector:
+    """E[spend per purchase] of each customer; one whose repeat purchases were all for nothing counts as unknown."""
+    mean = customers["monetary_value"].cast(pl.Float64).fill_null(np.nan).to_numpy()
+    return expected_spend(candidate.spend_model, candidate.spend_parameters, customers["frequency"], mean)
+
+
+def _read_candidate(parameters: pl.DataFrame) -> Candidate:
+    values = {
+        str(model): dict(rows.select("parameter", "estimate").iter_rows())
+        for (model,), rows in parameters.partition_by("model", as_dict=True).items()
+    }
+    purchase = next(model for model in values if model in PURCHASE_MODELS)
+    spend = next(model for model in values if model in SPEND_MODELS)
+    return Candidate(purchase, values[purchase], spend, values[spend])
