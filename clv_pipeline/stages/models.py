@@ -13,6 +13,7 @@ from clv_pipeline.schemas.models import Evaluation, Parameters, RepeatPurchases
 from clv_pipeline.steps import Reach, Read, Step, StepSpec, Table
 
 _CUSTOMERS = 'SELECT frequency, recency, "T", monetary_value, spend FROM rfm.customers ORDER BY customer_id'
+_WITHOUT_BACKTEST = "bg_nbd"
 _NOBODY = "No known customer has an order yet: there is nothing to fit or to score."
 
 
@@ -23,15 +24,24 @@ def compute_models(step: Step) -> dict[str, pl.DataFrame]:
     if customers.is_empty():
         step.record("models.parameters", {"version": None, "notes": [_NOBODY]})
         return {table.name: table.schema.empty() for table in MODELS.tables}
-    fitted = fit(customers, transactions=models.transactions, estimation=models.estimation, priors=models.priors)
-    version = f"{step.period}-{models.transactions}-{sha256(fitted.parameters.write_json().encode()).hexdigest()[:8]}"
-    step.record("models.parameters", {"version": version, "notes": list(fitted.notes)})
+    chosen = choose_transactions(step)
+    fitted = fit(customers, transactions=chosen, estimation=models.estimation, priors=models.priors)
+    version = f"{step.period}-{chosen}-{sha256(fitted.parameters.write_json().encode()).hexdigest()[:8]}"
+    step.record("models.parameters", {"version": version, "model": chosen, "notes": list(fitted.notes)})
     named = {
         "models.parameters": fitted.parameters,
         "models.evaluation": fitted.evaluation,
         "models.repeat_purchases": fitted.repeat_purchases,
     }
     return {name: _identify(frame, step.period, version) for name, frame in named.items()}
+
+
+def choose_transactions(step: Step) -> str:
+    """The configured purchase model; for 'auto' the best of the backtest, or BG/NBD where there is none."""
+    if step.settings.models.transactions != "auto":
+        return step.settings.models.transactions
+    chosen = step.frame("SELECT model FROM models.choice WHERE chosen")
+    return _WITHOUT_BACKTEST if chosen.is_empty() else str(chosen.item())
 
 
 def _identify(frame: pl.DataFrame, as_of: str, version: str) -> pl.DataFrame:
@@ -52,7 +62,7 @@ MODELS = StepSpec(
             picture=draw_fit,
         ),
     ),
-    reads=(Read("rfm.customers", Reach.SAME),),
+    reads=(Read("rfm.customers", Reach.SAME), Read("models.choice", Reach.SAME)),
     compute=compute_models,
     sql=(),
     knobs=("models.transactions", "models.estimation", "models.priors"),

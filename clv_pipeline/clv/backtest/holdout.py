@@ -11,16 +11,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from clv_pipeline.clv.models import (
-    PURCHASE_MODELS,
-    SPEND_MODELS,
-    ModelError,
-    ModelFit,
-    expected_purchases,
-    expected_spend,
-    fit_models,
-    population_spend,
-)
+from clv_pipeline.clv.models import ModelError, ModelFit, expected_purchases, fit_models
+from clv_pipeline.clv.scores import Models, read_models
 
 type Vector = NDArray[np.float64]
 type Fit = Callable[..., ModelFit]
@@ -49,22 +41,6 @@ class Fold:
 
 
 @dataclass(frozen=True)
-class Candidate:
-    """A fitted purchase model and the spend model beside it, by parameter."""
-
-    model: str
-    parameters: Mapping[str, float]
-    spend_model: str
-    spend_parameters: Mapping[str, float]
-
-    @property
-    def mean_spend(self) -> float:
-        """E[spend per purchase] of a customer who has not repeated yet."""
-        is_mean = self.spend_model == "mean_spend"
-        return self.spend_parameters["mean"] if is_mean else population_spend(self.spend_parameters)
-
-
-@dataclass(frozen=True)
 class Forecast:
     """Expected purchases and expected spend within the weeks after the origin, one entry per customer.
 
@@ -81,11 +57,11 @@ def fit_candidates(
     *,
     priors: str | Mapping[str, Mapping[str, Mapping[str, object]]],
     fit: Fit = fit_models,
-) -> tuple[list[Candidate], list[str]]:
+) -> tuple[list[Models], list[str]]:
     """The `models` that can be fitted to `customers` at the mode, and a sentence for each that cannot."""
     every = -(-customers.height // MOST_FITTED)
     seen = customers.gather_every(every).select("frequency", "recency", "T", "monetary_value", "spend")
-    fitted: list[Candidate] = []
+    fitted: list[Models] = []
     notes: list[str] = []
     for model in models:
         try:
@@ -93,34 +69,28 @@ def fit_candidates(
         except ModelError as error:
             notes.append(f"{model} has no backtest: {error}")
             continue
-        fitted.append(_read_candidate(found.parameters))
+        fitted.append(read_models(found.parameters))
     return fitted, notes
 
 
-def forecast_candidate(candidate: Candidate, customers: pl.DataFrame, weeks: float) -> Forecast:
+def forecast_candidate(models: Models, customers: pl.DataFrame, weeks: float) -> Forecast:
     """What the model expects of each customer within `weeks`; spend is independent of purchases in these models."""
     purchases = expected_purchases(
-        candidate.model,
-        candidate.parameters,
+        models.purchase_model,
+        models.purchases,
         customers["frequency"],
         customers["recency"],
         customers["T"],
         horizon=weeks,
     )
-    return Forecast(purchases, purchases * forecast_mean_spend(candidate, customers))
+    return Forecast(purchases, purchases * forecast_mean_spend(models, customers))
 
 
-def forecast_mean_spend(candidate: Candidate, customers: pl.DataFrame) -> Vector:
-    """E[spend per purchase] of each customer; one whose repeat purchases were all for nothing counts as unknown."""
-    mean = customers["monetary_value"].cast(pl.Float64).fill_null(np.nan).to_numpy()
-    return expected_spend(candidate.spend_model, candidate.spend_parameters, customers["frequency"], mean)
+def forecast_mean_spend(models: Models, customers: pl.DataFrame) -> Vector:
+    """E[spend per purchase] of each customer."""
+    return models.expect_spend(read_vector(customers, "frequency"), read_vector(customers, "monetary_value"))
 
 
-def _read_candidate(parameters: pl.DataFrame) -> Candidate:
-    values = {
-        str(model): dict(rows.select("parameter", "estimate").iter_rows())
-        for (model,), rows in parameters.partition_by("model", as_dict=True).items()
-    }
-    purchase = next(model for model in values if model in PURCHASE_MODELS)
-    spend = next(model for model in values if model in SPEND_MODELS)
-    return Candidate(purchase, values[purchase], spend, values[spend])
+def read_vector(customers: pl.DataFrame, column: str) -> Vector:
+    """The column as floats, nan where it is null."""
+    return customers[column].cast(pl.Float64).fill_null(np.nan).to_numpy()

@@ -37,8 +37,9 @@ def measure_all(actual: Vector, forecast: Vector) -> Measures:
             measures["gini"] = compute_gini(actual, forecast)
     if actual.sum() > 0:
         measures["lift"] = compute_lift(actual, forecast)
-        deciles = [rows for rows in measure_groups(actual, forecast, cut_deciles(forecast), DECILES) if rows]
-        measures["mape_deciles"] = float(np.mean([abs(rows["total_error"]) for rows in deciles if "total_error" in rows]))
+        deciles = measure_groups(actual, forecast, cut_deciles(forecast), DECILES)
+        errors = [abs(decile["total_error"]) for decile in deciles if "total_error" in decile]
+        measures["mape_deciles"] = float(np.mean(errors))
     return measures
 
 
@@ -47,9 +48,7 @@ def measure_groups(actual: Vector, forecast: Vector, codes: Codes, groups: int) 
     error = forecast - actual
     sizes = np.bincount(codes, minlength=groups)
     sums = [np.bincount(codes, of, minlength=groups) for of in (actual, forecast, np.abs(error), error**2)]
-    return [
-        _name(int(size), *(float(of[group]) for of in sums)) if size else {} for group, size in enumerate(sizes)
-    ]
+    return [_name(int(size), *(float(of[group]) for of in sums)) if size else {} for group, size in enumerate(sizes)]
 
 
 def compute_gini(actual: Vector, forecast: Vector) -> float:
@@ -66,9 +65,9 @@ def compute_lift(actual: Vector, forecast: Vector, share: float = _TOP_SHARE) ->
 
     Where equal forecasts lie across the limit, as many of them as still fit count at their mean.
     """
-    levels, sizes, sums = _group_equal(actual, forecast)
+    sizes, sums = _group_equal(actual, forecast)
     wanted = share * len(actual)
-    before = np.concatenate([np.cumsum(sizes[::-1])[::-1][1:], [0]]) if len(levels) else sizes
+    before = len(actual) - np.cumsum(sizes)
     taken = np.clip(wanted - before, 0, sizes)
     return float((taken * sums / sizes).sum() / wanted / actual.mean())
 
@@ -103,13 +102,13 @@ def _name(size: int, actual: float, forecast: float, absolute: float, squared: f
 
 def _concentrate(actual: Vector, forecast: Vector) -> float:
     """The area between the line of equality and the curve of actuals, lowest forecast first."""
-    _, sizes, sums = _group_equal(actual, forecast)
+    sizes, sums = _group_equal(actual, forecast)
     people = np.concatenate([[0.0], np.cumsum(sizes) / len(actual)])
     brought = np.concatenate([[0.0], np.cumsum(sums) / actual.sum()])
     return 0.5 - float(np.trapezoid(brought, people))
 
 
-def _group_equal(actual: Vector, forecast: Vector) -> tuple[Vector, Vector, Vector]:
-    """The distinct forecasts, lowest first, with their number of customers and their sum of actuals."""
-    levels, position = np.unique(forecast, return_inverse=True)
-    return levels, np.bincount(position).astype(np.float64), np.bincount(position, actual)
+def _group_equal(actual: Vector, forecast: Vector) -> tuple[Vector, Vector]:
+    """The number of customers and their sum of actuals for each distinct forecast, lowest first."""
+    _, position = np.unique(forecast, return_inverse=True)
+    return np.bincount(position).astype(np.float64), np.bincount(position, actual)
