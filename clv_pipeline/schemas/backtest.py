@@ -56,7 +56,6 @@ class BacktestPit(Table):
     model: str = pa.Field(isin=FORECASTS)
     target: str = pa.Field(isin=TARGETS)
     pit_bin: int = pa.Field(ge=1, le=20)
-    customers: int = pa.Field(ge=0, description="customers in the bin")
     share: float = pa.Field(ge=0.0, le=1.0)
 
     key = require_key("as_of", "fold", "model", "target", "pit_bin")

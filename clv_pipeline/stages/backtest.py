@@ -56,6 +56,7 @@ def compute_backtest(step: Step) -> dict[str, pl.DataFrame]:
     """Judges every candidate from the latest origin back, and says which model did best."""
     origins = choose_origins(step)
     results: list[tuple[_Origin, FoldResult]] = []
+    weeks = pl.DataFrame()
     for origin in origins:
         fold = _take_fold(step, origin)
         repeaters = fold.customers.filter(pl.col("frequency") > 0).height

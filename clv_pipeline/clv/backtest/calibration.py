@@ -4,11 +4,10 @@ Belongs here: the probability integral transform, coverage of intervals, log-lik
 here: the distributions (`clv/scores/predictive.py`), or errors of point forecasts (`metrics.py`).
 
 Most customers buy nothing, so an interval of 90% can only hold more or fewer than 90% of them. The randomised transform
-(Czado, Gneiting and Held 2009, section 2) spreads each such atom evenly: u = F(y-) + v (F(y) - F(y-)) with v uniform is
-uniform when the distribution is right, whatever its atoms.
+u = F(y-) + v (F(y) - F(y-)), v uniform, is uniform when the distribution is right, whatever its atoms. Here every
+customer counts with the expectation over v, which spreads each atom evenly (Czado, Gneiting and Held 2009, "Predictive
+model assessment for count data", section 2.1): the same in expectation, without the noise and without a seed.
 """
-
-from hashlib import blake2b
 
 import numpy as np
 import polars as pl
@@ -25,7 +24,8 @@ PIT_BINS = 20
 # A customer whom a model thinks all but impossible must not decide alone.
 _LEAST_PROBABILITY = 1e-12
 # The share of a larger base whose spend is transformed: it tells a coverage to 0.3 points.
-MOST_TRANSFORMED = 20_000
+MOST_TRANSFORMED = 10_000
+_NEXT_TO_NOTHING = 1e-9
 
 
 def locate_purchases(models: Models, customers: pl.DataFrame, weeks: float) -> Probabilities:
@@ -35,12 +35,19 @@ def locate_purchases(models: Models, customers: pl.DataFrame, weeks: float) -> P
     return purchase_cdf(models.purchase_model, models.purchases, *seen, horizon=weeks, n=n)
 
 
-def locate_spend(models: Models, customers: pl.DataFrame, weeks: float) -> Probabilities:
-    """Where the actual spend lies; bought for nothing is next to no spend, which no purchase at all would be too."""
-    seen = (read_vector(customers, name) for name in ("frequency", "recency", "T", "monetary_value"))
+def locate_spend(models: Models, customers: pl.DataFrame, weeks: float, purchases: Probabilities) -> Probabilities:
+    """Where the actual spend lies; `purchases` is what `locate_purchases` gives for the same customers.
+
+    Who bought nothing spent nothing: the atom at 0 is that of no purchase. What was bought for nothing counts as next
+    to nothing.
+    """
     bought = read_vector(customers, "actual_purchases") > 0
-    y = np.where(bought, np.maximum(read_vector(customers, "actual_spend"), 1e-9), 0.0)
-    return spend_cdf(models, *seen, horizon=weeks, y=y)
+    buyers = customers.filter(pl.Series(bought))
+    seen = (read_vector(buyers, name) for name in ("frequency", "recency", "T", "monetary_value"))
+    y = np.maximum(read_vector(buyers, "actual_spend"), _NEXT_TO_NOTHING)
+    below, up_to = np.zeros(len(bought)), purchases.up_to.copy()
+    below[bought], up_to[bought] = spend_cdf(models, *seen, horizon=weeks, y=y)
+    return Probabilities(below, up_to)
 
 
 def locate_nbd_purchases(nbd: tuple[float, float], customers: pl.DataFrame, weeks: float) -> Probabilities:
@@ -56,22 +63,23 @@ def sum_log_likelihood(located: Probabilities) -> float:
     return float(np.log(np.maximum(located.up_to - located.below, _LEAST_PROBABILITY)).sum())
 
 
-def transform(located: Probabilities, shuffle: Vector) -> Vector:
-    """The randomised probability integral transform; `shuffle` is uniform in [0, 1)."""
-    return located.below + shuffle * (located.up_to - located.below)
+def accumulate(located: Probabilities, points: Vector) -> Vector:
+    """The distribution function of the transform at each of `points`: the identity when the distributions are right."""
+    width = located.up_to - located.below
+    steps = [
+        np.divide(point - located.below, width, out=(located.up_to <= point).astype(np.float64), where=width > 0)
+        for point in points
+    ]
+    return np.array([np.clip(step, 0.0, 1.0).mean() for step in steps])
 
 
-def measure_coverage(pit: Vector) -> dict[str, float]:
+def measure_coverage(located: Probabilities) -> dict[str, float]:
     """The share of customers inside the central interval of each coverage, as 'coverage_90'."""
-    return {f"coverage_{round(100 * level)}": float(np.mean(np.abs(pit - 0.5) <= level / 2)) for level in COVERAGES}
+    levels = np.array(COVERAGES)
+    inside = accumulate(located, (1 + levels) / 2) - accumulate(located, (1 - levels) / 2)
+    return {f"coverage_{round(100 * level)}": float(share) for level, share in zip(levels, inside, strict=True)}
 
 
-def count_bins(pit: Vector) -> NDArray[np.int64]:
-    """Customers by twentieth of the transform: all about equally many when the distributions are right."""
-    return np.bincount(np.minimum((pit * PIT_BINS).astype(np.int64), PIT_BINS - 1), minlength=PIT_BINS)
-
-
-def shuffle_customers(customer_ids: pl.Series, purpose: str) -> Vector:
-    """A number in [0, 1) for each customer that depends on nothing but the id and the purpose."""
-    digests = (blake2b(f"{purpose}:{customer}".encode(), digest_size=8).digest() for customer in customer_ids)
-    return np.array([int.from_bytes(digest, "big") for digest in digests], dtype=np.float64) / 2**64
+def share_bins(located: Probabilities) -> Vector:
+    """The share of customers in each twentieth of the transform: all about equal when the distributions are right."""
+    return np.diff(accumulate(located, np.linspace(0.0, 1.0, PIT_BINS + 1)))

@@ -51,7 +51,6 @@ PIT_SCHEMA = {
     "model": pl.String,
     "target": pl.String,
     "pit_bin": pl.Int64,
-    "customers": pl.Int64,
     "share": pl.Float64,
 }
 
@@ -62,9 +61,9 @@ class FoldResult:
 
     `measures`: model (baselines among them), target (purchases or spend), segment ('all', 'frequency:0'..'7+',
     'decile:1' (highest forecasts)..'decile:10', 'cohort:<name>', 'newcomers'), metric, value. `calibration`: mean
-    actual and mean forecast per customer by frequency and by decile of the model's own forecast. `pit`: customers by
-    twentieth of the randomised probability integral transform. `fitted`: the candidates that could be fitted, and
-    `notes` says why others could not.
+    actual and mean forecast per customer by frequency and by decile of the model's own forecast. `pit`: share of
+    customers by twentieth of the randomised probability integral transform. `fitted`: the candidates that
+    could be fitted, and `notes` says why others could not.
     """
 
     measures: pl.DataFrame
@@ -92,7 +91,7 @@ def run_fold(
     nbd = fit_nbd(customers)
     forecasts = {found.purchase_model: forecast_candidate(found, customers, fold.weeks) for found in fitted}
     forecasts |= forecast_baselines(fold, nbd, fitted[0] if fitted else None)
-    pits, rows = _judge_distributions(fold, fitted, nbd)
+    located, rows = _judge_distributions(fold, fitted, nbd)
     rows += [row for name, forecast in forecasts.items() for row in _measure_forecast(name, forecast, customers)]
     rows += [
         ("nbd" if found is None else found.purchase_model, "purchases", "newcomers", metric, value)
@@ -102,7 +101,7 @@ def run_fold(
     return FoldResult(
         pl.DataFrame(rows, schema=MEASURE_SCHEMA, orient="row"),
         _calibrate(forecasts, customers),
-        _count_pits(pits),
+        _share_pits(located),
         fitted,
         notes,
     )
@@ -142,29 +141,27 @@ def _group(customers: pl.DataFrame, expected: Vector) -> dict[str, tuple[Sequenc
 
 def _judge_distributions(
     fold: Fold, fitted: Sequence[Models], nbd: tuple[float, float]
-) -> tuple[dict[tuple[str, str], Vector], list[Row]]:
-    """The probability integral transforms by model and target, and what follows from the distributions."""
+) -> tuple[dict[tuple[str, str], Probabilities], list[Row]]:
+    """Where the actual values lie in the distributions, by model and target, and the measures of that."""
     customers, weeks = fold.customers, fold.weeks
-    few = customers.gather_every(-(-customers.height // calibration.MOST_TRANSFORMED))
+    every = -(-customers.height // calibration.MOST_TRANSFORMED)
+    few = customers.gather_every(every)
     located: dict[tuple[str, str], Probabilities] = {}
     for found in fitted:
-        located[found.purchase_model, "purchases"] = calibration.locate_purchases(found, customers, weeks)
-        located[found.purchase_model, "spend"] = calibration.locate_spend(found, few, weeks)
+        purchases = calibration.locate_purchases(found, customers, weeks)
+        of_few = Probabilities(purchases.below[::every], purchases.up_to[::every])
+        located[found.purchase_model, "purchases"] = purchases
+        located[found.purchase_model, "spend"] = calibration.locate_spend(found, few, weeks, of_few)
     located["nbd", "purchases"] = calibration.locate_nbd_purchases(nbd, customers, weeks)
-    shuffles = {
-        "purchases": calibration.shuffle_customers(customers["customer_id"], "purchases"),
-        "spend": calibration.shuffle_customers(few["customer_id"], "spend"),
-    }
-    pits = {key: calibration.transform(found, shuffles[key[1]]) for key, found in located.items()}
     rows: list[Row] = [
         (model, target, "all", metric, value)
-        for (model, target), pit in pits.items()
-        for metric, value in calibration.measure_coverage(pit).items()
+        for (model, target), found in located.items()
+        for metric, value in calibration.measure_coverage(found).items()
     ]
     for (model, target), found in located.items():
         if target == "purchases":
             rows.append((model, target, "all", "log_likelihood", calibration.sum_log_likelihood(found)))
-    return pits, rows
+    return located, rows
 
 
 def _calibrate(forecasts: Mapping[str, Forecast], customers: pl.DataFrame) -> pl.DataFrame:
@@ -183,10 +180,10 @@ def _calibrate(forecasts: Mapping[str, Forecast], customers: pl.DataFrame) -> pl
     return pl.DataFrame(rows, schema=CALIBRATION_SCHEMA, orient="row")
 
 
-def _count_pits(pits: Mapping[tuple[str, str], Vector]) -> pl.DataFrame:
+def _share_pits(located: Mapping[tuple[str, str], Probabilities]) -> pl.DataFrame:
     rows = [
-        (model, target, number, int(customers), customers / len(pit))
-        for (model, target), pit in pits.items()
-        for number, customers in enumerate(calibration.count_bins(pit), start=1)
+        (model, target, number, float(share))
+        for (model, target), found in located.items()
+        for number, share in enumerate(calibration.share_bins(found), start=1)
     ]
     return pl.DataFrame(rows, schema=PIT_SCHEMA, orient="row")

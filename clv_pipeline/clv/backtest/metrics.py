@@ -111,4 +111,4 @@ def _concentrate(actual: Vector, forecast: Vector) -> float:
 def _group_equal(actual: Vector, forecast: Vector) -> tuple[Vector, Vector]:
     """The number of customers and their sum of actuals for each distinct forecast, lowest first."""
     _, position = np.unique(forecast, return_inverse=True)
-    return np.bincount(position).astype(np.float64), np.bincount(position, actual)
+    return np.bincount(position).astype(np.float64), np.bincount(position, actual).astype(np.float64)
