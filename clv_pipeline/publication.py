@@ -25,6 +25,11 @@ _AS_OF_TABLES = (
     "models.parameters",
     "models.evaluation",
     "models.repeat_purchases",
+    "models.backtest",
+    "models.backtest_calibration",
+    "models.backtest_pit",
+    "models.backtest_weeks",
+    "models.choice",
     "drift.checks",
 )
 _SUMMARIES = {
@@ -180,7 +185,7 @@ def _state_facts(state: State, settings: Settings, as_of: str, months: list[str]
         window=settings.periods.window,
         cohort=settings.periods.cohort,
         value_basis=basis,
-        model_name=settings.models.transactions if fitted else None,
+        model_name=fitted.facts.get("model", settings.models.transactions) if fitted else None,
         model_version=fitted.facts.get("version") if fitted else None,
         generated_at=datetime.now(UTC),
         notes=tuple(fitted.facts.get("notes", ())) if fitted else (),

@@ -13,6 +13,7 @@ from clv_pipeline.schemas.models import Draws, Evaluation, Parameters, RepeatPur
 from clv_pipeline.steps import Reach, Read, Step, StepSpec, Table
 
 _CUSTOMERS = 'SELECT frequency, recency, "T", monetary_value, spend FROM rfm.customers ORDER BY customer_id'
+_WITHOUT_BACKTEST = "bg_nbd"
 _NOBODY = "No known customer has an order yet: there is nothing to fit or to score."
 
 
@@ -24,9 +25,10 @@ def compute_models(step: Step) -> dict[str, pl.DataFrame]:
         step.record("models.parameters", {"version": None, "notes": [_NOBODY], "converged": True})
         step.advise("models.parameters", "fit_converged", "there was nothing to fit", passed=True)
         return {table.name: table.schema.empty() for table in MODELS.tables}
+    chosen = choose_transactions(step)
     fitted = fit(
         customers,
-        transactions=models.transactions,
+        transactions=chosen,
         estimation=models.estimation,
         priors=models.priors,
         draws=models.draws,
@@ -34,11 +36,12 @@ def compute_models(step: Step) -> dict[str, pl.DataFrame]:
         tune=models.tune,
         seed=models.seed,
     )
-    version = f"{step.period}-{models.transactions}-{sha256(fitted.parameters.write_json().encode()).hexdigest()[:8]}"
+    version = f"{step.period}-{chosen}-{sha256(fitted.parameters.write_json().encode()).hexdigest()[:8]}"
     doubts = [f"{model}: {doubt}" for model, doubt in fitted.doubts.items()]
     converged = f"did not converge: {'; '.join(doubts)}; raise models.tune and models.draws" if doubts else "converged"
     step.advise("models.parameters", "fit_converged", f"{models.estimation} {converged}", passed=not doubts)
-    step.record("models.parameters", {"version": version, "notes": list(fitted.notes), "converged": not doubts})
+    facts = {"version": version, "model": chosen, "notes": list(fitted.notes), "converged": not doubts}
+    step.record("models.parameters", facts)
     named = {
         "models.parameters": fitted.parameters,
         "models.evaluation": fitted.evaluation,
@@ -46,6 +49,14 @@ def compute_models(step: Step) -> dict[str, pl.DataFrame]:
         "models.draws": fitted.draws,
     }
     return {name: _identify(frame, step.period, version) for name, frame in named.items()}
+
+
+def choose_transactions(step: Step) -> str:
+    """The configured purchase model; for 'auto' the best of the backtest, or BG/NBD where there is none."""
+    if step.settings.models.transactions != "auto":
+        return step.settings.models.transactions
+    chosen = step.frame("SELECT model FROM models.choice WHERE chosen")
+    return _WITHOUT_BACKTEST if chosen.is_empty() else str(chosen.item())
 
 
 def _identify(frame: pl.DataFrame, as_of: str, version: str) -> pl.DataFrame:
@@ -72,7 +83,7 @@ MODELS = StepSpec(
         ),
         Table("models.draws", Draws, "Joint draws of the parameters: how uncertain the fitted models are."),
     ),
-    reads=(Read("rfm.customers", Reach.SAME),),
+    reads=(Read("rfm.customers", Reach.SAME), Read("models.choice", Reach.SAME)),
     compute=compute_models,
     sql=(),
     knobs=tuple(

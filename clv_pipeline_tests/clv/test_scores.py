@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clv_pipeline.clv.models import PARAMETERS, PURCHASE_MODELS, ModelError, expected_purchases, p_alive
-from clv_pipeline.clv.scores import bound_spend, score_customers
+from clv_pipeline.clv.scores import Models, bound_spend, score_customers
 from clv_pipeline.schemas.scores import Scores
 
 ESTIMATES = {
@@ -117,7 +117,8 @@ def test_bounds_in_purchases_are_quantiles_of_the_count() -> None:
     steady = {"r": 1e7, "alpha": 1e7, "a": 1e-9, "b": 1.0}
     one = np.ones(1)
 
-    lower, upper = bound_spend("bg_nbd", steady, None, frequency=0 * one, T=0 * one, alive=one, horizon=4.0)
+    models = Models("bg_nbd", steady, "mean_spend", {"mean": 1.0})
+    ((lower, upper),) = bound_spend(models, frequency=0 * one, T=0 * one, alive=one, horizon=4.0)
 
     assert (lower.item(), upper.item()) == (2.0, 7.0)
 

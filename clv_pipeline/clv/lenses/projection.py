@@ -15,7 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from clv_pipeline.clv.models import expected_purchases, expected_spend, p_alive
-from clv_pipeline.clv.scores.customers import WEEKS_PER_MONTH, Models, read_models
+from clv_pipeline.clv.scores.pair import WEEKS_PER_MONTH, Models, read_models
 
 type Vector = NDArray[np.float64]
 

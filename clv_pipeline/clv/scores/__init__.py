@@ -3,5 +3,18 @@
 from clv_pipeline.clv.models import expected_purchases, expected_spend, p_alive
 from clv_pipeline.clv.scores.bounds import bound_spend
 from clv_pipeline.clv.scores.customers import score_customers
+from clv_pipeline.clv.scores.pair import Models, read_models
+from clv_pipeline.clv.scores.predictive import Probabilities, purchase_cdf, spend_cdf
 
-__all__ = ["bound_spend", "expected_purchases", "expected_spend", "p_alive", "score_customers"]
+__all__ = [
+    "Models",
+    "Probabilities",
+    "bound_spend",
+    "expected_purchases",
+    "expected_spend",
+    "p_alive",
+    "purchase_cdf",
+    "read_models",
+    "score_customers",
+    "spend_cdf",
+]

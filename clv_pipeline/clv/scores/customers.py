@@ -6,38 +6,18 @@ Belongs here: putting the closed forms of the models together per customer. Does
 Everything that depends on time is computed once per distinct (frequency, recency, T) or (frequency, T), then joined.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from clv_pipeline.clv.models import (
-    PURCHASE_MODELS,
-    SPEND_MODELS,
-    ModelError,
-    expected_purchases_if_alive,
-    expected_spend,
-    p_alive,
-)
+from clv_pipeline.clv.models import ModelError, expected_purchases_if_alive, p_alive
 from clv_pipeline.clv.scores.bounds import bound_spend
+from clv_pipeline.clv.scores.pair import WEEKS_PER_MONTH, Models, read_models
 
 type Vector = NDArray[np.float64]
 
-WEEKS_PER_MONTH = 365.25 / 12 / 7
-
 _SEEN = ["frequency", "recency", "T"]
 _AGED = ["frequency", "T"]
-
-
-@dataclass(frozen=True)
-class Models:
-    """One purchase model and one spend model, each with its parameters by name."""
-
-    purchase_model: str
-    purchases: dict[str, float]
-    spend_model: str
-    spend: dict[str, float]
 
 
 def score_customers(
@@ -72,8 +52,7 @@ def score_customers(
         seen, on=_SEEN, how="left", maintain_order="left"
     )
     frequency, monetary_value = rows["frequency"].to_numpy(), rows["monetary_value"].to_numpy()
-    spend = expected_spend(models.spend_model, models.spend, frequency, monetary_value)
-    unit = _spend_unit(models, frequency, monetary_value, spend)
+    spend, unit = models.expect_spend(frequency, monetary_value), models.spend_unit(frequency, monetary_value)
     worth = rows["discount"].to_numpy() * margin
     return rows.select(
         "customer_id",
@@ -95,24 +74,6 @@ def _check_settings(horizon_months: int, annual_discount_rate: float, margin: fl
         raise ModelError(f"value.margin = {margin}: must be a share of spend such as 0.30")
 
 
-def read_models(parameters: pl.DataFrame) -> Models:
-    """The models of rows of model, parameter and estimate; ModelError when there is not exactly one of each kind."""
-    values: dict[str, dict[str, float]] = {}
-    for model, parameter, estimate in parameters.select("model", "parameter", "estimate").iter_rows():
-        values.setdefault(model, {})[parameter] = float(estimate)
-    purchase_model = _pick_model(values, PURCHASE_MODELS, "purchase")
-    spend_model = _pick_model(values, SPEND_MODELS, "spend")
-    return Models(purchase_model, values[purchase_model], spend_model, values[spend_model])
-
-
-def _pick_model(values: dict[str, dict[str, float]], known: tuple[str, ...], kind: str) -> str:
-    present = [model for model in known if model in values]
-    if len(present) != 1:
-        found = ", ".join(values) or "none"
-        raise ModelError(f"scoring needs the parameters of exactly one {kind} model ({', '.join(known)}); got {found}")
-    return present[0]
-
-
 def _score_seen(
     customers: pl.DataFrame, models: Models, horizon_months: int, annual_discount_rate: float
 ) -> pl.DataFrame:
@@ -122,14 +83,8 @@ def _score_seen(
     seen = customers.select(_SEEN).unique().sort(_SEEN).join(aged, on=_AGED, how="left", maintain_order="left")
     frequency, recency, T = (seen[name].cast(pl.Float64).to_numpy() for name in _SEEN)
     alive = p_alive(models.purchase_model, models.purchases, frequency, recency, T)
-    lower, upper = bound_spend(
-        models.purchase_model,
-        models.purchases,
-        models.spend if models.spend_model == "gamma_gamma" else None,
-        frequency=frequency,
-        T=T,
-        alive=alive,
-        horizon=horizon_months * WEEKS_PER_MONTH,
+    ((lower, upper),) = bound_spend(
+        models, frequency=frequency, T=T, alive=alive, horizon=horizon_months * WEEKS_PER_MONTH
     )
     return seen.select(
         *_SEEN,
@@ -156,14 +111,6 @@ def _expect_by_age(
     total = until[:, -1]
     discount = np.divide(discounted, total, out=np.ones_like(total), where=total > 0)
     return aged.with_columns(pl.Series("purchases", total), pl.Series("discount", discount))
-
-
-def _spend_unit(models: Models, frequency: Vector, monetary_value: Vector, spend: Vector) -> Vector:
-    """The customer's amount of one unit of `bound_spend`."""
-    if models.spend_model == "mean_spend":
-        return spend
-    known = np.where(np.isnan(monetary_value), spend, monetary_value)
-    return models.spend["gamma"] + frequency * known
 
 
 def _rank_decile() -> pl.Expr:

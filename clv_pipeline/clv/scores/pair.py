@@ -1,0 +1,64 @@
+"""The two models a score is made from: one of purchases, one of spend per purchase.
+
+Belongs here: reading them from a table of parameters. Does not belong here: what they say about a customer.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from clv_pipeline.clv.models import PURCHASE_MODELS, SPEND_MODELS, ModelError, expected_spend
+
+type Vector = NDArray[np.float64]
+
+WEEKS_PER_MONTH = 365.25 / 12 / 7
+
+
+@dataclass(frozen=True)
+class Models:
+    """One purchase model and one spend model, each with its parameters by name."""
+
+    purchase_model: str
+    purchases: dict[str, float]
+    spend_model: str
+    spend: dict[str, float]
+
+    def expect_spend(self, frequency: Vector, monetary_value: Vector) -> Vector:
+        """E[spend per purchase] of each customer, in currency."""
+        return expected_spend(self.spend_model, self.spend, frequency, monetary_value)
+
+    def spend_unit(self, frequency: Vector, monetary_value: Vector) -> Vector:
+        """Each customer's amount of one unit of the predictive distribution (`predictive.py`).
+
+        gamma + frequency x monetary_value for the Gamma-Gamma, where an unknown monetary_value (nan) counts as the
+        population mean; the mean spend for mean_spend, so that a unit is a purchase.
+        """
+        if self.spend_model == "mean_spend":
+            return np.full(len(frequency), self.spend["mean"])
+        known = np.where(np.isnan(monetary_value), self.expect_spend(frequency, monetary_value), monetary_value)
+        return self.spend["gamma"] + frequency * known
+
+    @property
+    def gamma_gamma(self) -> dict[str, float] | None:
+        """The parameters of the Gamma-Gamma; None where every purchase brings the same."""
+        return self.spend if self.spend_model == "gamma_gamma" else None
+
+
+def read_models(parameters: pl.DataFrame) -> Models:
+    """The models of rows of model, parameter and estimate; ModelError when there is not exactly one of each kind."""
+    values: dict[str, dict[str, float]] = {}
+    for model, parameter, estimate in parameters.select("model", "parameter", "estimate").iter_rows():
+        values.setdefault(model, {})[parameter] = float(estimate)
+    purchase_model = _pick_model(values, PURCHASE_MODELS, "purchase")
+    spend_model = _pick_model(values, SPEND_MODELS, "spend")
+    return Models(purchase_model, values[purchase_model], spend_model, values[spend_model])
+
+
+def _pick_model(values: dict[str, dict[str, float]], known: tuple[str, ...], kind: str) -> str:
+    present = [model for model in known if model in values]
+    if len(present) != 1:
+        found = ", ".join(values) or "none"
+        raise ModelError(f"scoring needs the parameters of exactly one {kind} model ({', '.join(known)}); got {found}")
+    return present[0]
