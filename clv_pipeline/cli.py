@@ -15,7 +15,8 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from clv_pipeline.period_settings import PERIOD_PATTERN
+from clv_pipeline.cli_explain import explain
+from clv_pipeline.cli_options import Config, check_month, console, read_settings
 from clv_pipeline.settings import Settings, SettingsError, load_settings
 
 if TYPE_CHECKING:
@@ -30,15 +31,9 @@ app = typer.Typer(
     epilog="Example: clv demo cdnow, then clv status --config data/cdnow/clv.toml",
     rich_markup_mode="rich",
 )
-console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 _SHOWN_BAD_FILES = 10
 _INTERRUPTED = 130
-
-Config = Annotated[
-    Path | None,
-    typer.Option("--config", help="Settings file; default: $CLV_CONFIG, else clv.toml here.", show_default=False),
-]
 
 
 def main() -> None:
@@ -88,16 +83,6 @@ def _one_line(error: Exception) -> str:
     return " ".join(text.split()) or type(error).__name__
 
 
-def _load(config: Path | None) -> Settings:
-    settings = load_settings(config)
-    if not settings.source.columns and not settings.config_file.exists():
-        raise SettingsError(
-            f"no {settings.config_file.name} in {settings.base}; write one (the README has an example), name one with"
-            " --config, or see it work with `clv demo`"
-        )
-    return settings
-
-
 @app.command(epilog="Example: clv run --as-of 1998-06 --config clv.toml")
 def run(
     as_of: Annotated[
@@ -106,8 +91,8 @@ def run(
     config: Config = None,
 ) -> int:
     """Loads what is new and brings everything stale up to date."""
-    settings = _load(config)
-    return _run(settings, _check_month(as_of))
+    settings = read_settings(config)
+    return _run(settings, check_month(as_of))
 
 
 def _run(settings: Settings, as_of: str | None, *, months: int = 1) -> int:
@@ -220,11 +205,11 @@ def backfill(
     from clv_pipeline.pipeline import STAGES, select_steps  # noqa: PLC0415
     from clv_pipeline.runs import RunError  # noqa: PLC0415
 
-    settings = _load(config)
+    settings = read_settings(config)
     stages = STAGES if select is None else tuple(part.strip() for part in select.split(","))
     if unknown := [stage for stage in stages if stage not in STAGES]:
         raise SettingsError(f"--select: unknown stage '{unknown[0]}'; choose from {', '.join(STAGES)}")
-    if str(_check_month(first)) > str(_check_month(last)):
+    if str(check_month(first)) > str(check_month(last)):
         raise SettingsError(f"FROM {first} is after TO {last}; swap them")
     with _open_runner(settings) as runner:
         bad = not runner.state.periods and _land(runner)
@@ -238,20 +223,12 @@ def backfill(
         return 1 if bad else 0
 
 
-def _check_month(text: str | None) -> str | None:
-    import re  # noqa: PLC0415
-
-    if text is not None and not re.fullmatch(PERIOD_PATTERN.rstrip("$"), text):
-        raise SettingsError(f"'{text}' is no month; write YYYY-MM, for example 1998-06")
-    return text
-
-
 @app.command(epilog="Example: clv status --config clv.toml")
 def status(config: Config = None) -> None:
     """Shows freshness, row counts, checks, the model in use, drift and quarantine."""
     from clv_pipeline.status import print_status  # noqa: PLC0415
 
-    print_status(_load(config), console)
+    print_status(read_settings(config), console)
 
 
 @app.command(epilog="Example: clv report --open")
@@ -264,15 +241,18 @@ def report(
     from clv_pipeline.lake import Lake, LakeError  # noqa: PLC0415
     from clv_pipeline.publication import publish_report  # noqa: PLC0415
 
-    settings = _load(config)
+    settings = read_settings(config)
     lake = Lake(settings.home, settings.engine)
     if not lake.published("lenses.lens1_headline"):
         raise LakeError("there is nothing to report yet; run `clv run` first")
     lake.prepare()
-    page = publish_report(lake, settings, _check_month(as_of))
+    page = publish_report(lake, settings, check_month(as_of))
     console.print(escape(str(page)), soft_wrap=True)
     if open_page:
         typer.launch(page.as_uri())
+
+
+app.command(epilog="Example: clv explain 12345 --as-of 1998-06")(explain)
 
 
 @app.command(epilog="Example: clv ui --config clv.toml --port 3000")
@@ -283,7 +263,7 @@ def ui(
     """Starts Dagster's web server and daemon on this project."""
     from clv_pipeline.ui import serve  # noqa: PLC0415
 
-    return serve(_load(config), port, console)
+    return serve(read_settings(config), port, console)
 
 
 @app.command(epilog="Example: clv demo cdnow --home data/cdnow")

@@ -12,11 +12,12 @@ from clv_pipeline.stages.models import MODELS
 from clv_pipeline.stages.projection import PROJECTION
 from clv_pipeline.stages.rfm import RFM
 from clv_pipeline.stages.scores import SCORES
+from clv_pipeline.stages.totals import TOTALS
 from clv_pipeline.stages.transactions import TRANSACTIONS
 from clv_pipeline.steps import StepSpec
 
 MONTH_STEPS: tuple[StepSpec, ...] = (TRANSACTIONS, ORDERS, CUSTOMER_PERIODS, FIRST_ORDERS, PERIODS)
-AS_OF_STEPS: tuple[StepSpec, ...] = (RFM, LENSES, BACKTEST, MODELS, SCORES, PROJECTION, DRIFT)
+AS_OF_STEPS: tuple[StepSpec, ...] = (RFM, LENSES, BACKTEST, MODELS, SCORES, TOTALS, PROJECTION, DRIFT)
 STAGES = ("transactions", "marts", "rfm", "lenses", "models", "scores", "drift")
 
 _OWNERS = {"transactions": "team:data-engineering", "marts": "team:data-engineering"}

@@ -1,21 +1,35 @@
 """Contract of the scores: every customer once, every number finite.
 
-Belongs here: what one row must satisfy. Does not belong here: totals and their change since the last as-of.
+Belongs here: what one row of the scores, or of their totals, must satisfy. Does not belong here: change since the last
+as-of.
 """
 
 import math
+from itertools import pairwise
 
 import pandera.polars as pa
 import polars as pl
 
-from clv_pipeline.schemas import MONTH, Table, require_rows
+from clv_pipeline.schemas import MONTH, Table, require_key, require_rows
 
 # Below infinity also refuses nan, which polars orders above everything.
 INFINITY = math.inf
 
 
+NESTED = "clv_lower_95 <= clv_lower <= clv_lower_50 <= clv_upper_50 <= clv_upper <= clv_upper_95"
+
+
+def in_order(*columns: str) -> pl.Expr:
+    """Whether none of the columns is above the next one."""
+    return pl.all_horizontal(pl.col(low) <= pl.col(high) for low, high in pairwise(columns))
+
+
 class Scores(Table):
-    """One row per customer of one as_of. The bounds are predictive and need not hold the expectation, clv."""
+    """One row per customer of one as_of: clv_lower to clv_upper hold the real value with 80%, _50 and _95 likewise.
+
+    The bounds are predictive and need not hold the expectation, clv. residual_clv has no horizon, and is null without
+    discounting.
+    """
 
     as_of: str = pa.Field(str_matches=MONTH)
     customer_id: str = pa.Field(unique=True)
@@ -25,7 +39,37 @@ class Scores(Table):
     clv: float = pa.Field(ge=0.0, lt=INFINITY)
     clv_lower: float = pa.Field(ge=0.0, lt=INFINITY)
     clv_upper: float = pa.Field(ge=0.0, lt=INFINITY)
+    clv_lower_50: float = pa.Field(ge=0.0, lt=INFINITY)
+    clv_upper_50: float = pa.Field(ge=0.0, lt=INFINITY)
+    clv_lower_95: float = pa.Field(ge=0.0, lt=INFINITY)
+    clv_upper_95: float = pa.Field(ge=0.0, lt=INFINITY)
+    clv_sd: float = pa.Field(ge=0.0, lt=INFINITY)
+    residual_clv: float = pa.Field(ge=0.0, lt=INFINITY, nullable=True)
+    discount: float = pa.Field(gt=0.0, lt=INFINITY)
+    margin: float = pa.Field(ge=0.0, lt=INFINITY)
     decile: int = pa.Field(ge=1, le=10)
     model_version: str
 
-    bounds = require_rows("clv_lower is above clv_upper", pl.col("clv_lower") <= pl.col("clv_upper"))
+    bounds = require_rows(f"{NESTED}: not in this order", in_order(*NESTED.split(" <= ")))
+
+
+class Totals(Table):
+    """One row per group of one as_of: what its customers are expected to bring together, with bounds of the sum."""
+
+    as_of: str = pa.Field(str_matches=MONTH)
+    level: str = pa.Field(isin=["total", "segment", "decile", "cohort"])
+    key: str
+    customers: int = pa.Field(ge=1)
+    clv: float = pa.Field(ge=0.0, lt=INFINITY)
+    clv_lower: float = pa.Field(ge=0.0, lt=INFINITY)
+    clv_upper: float = pa.Field(ge=0.0, lt=INFINITY)
+    clv_lower_50: float = pa.Field(ge=0.0, lt=INFINITY)
+    clv_upper_50: float = pa.Field(ge=0.0, lt=INFINITY)
+    clv_lower_95: float = pa.Field(ge=0.0, lt=INFINITY)
+    clv_upper_95: float = pa.Field(ge=0.0, lt=INFINITY)
+    expected_purchases: float = pa.Field(ge=0.0, lt=INFINITY)
+    expected_spend_total: float = pa.Field(ge=0.0, lt=INFINITY)
+    model_version: str
+
+    key_rule = require_key("level", "key")
+    bounds = require_rows(f"{NESTED}: not in this order", in_order(*NESTED.split(" <= ")))

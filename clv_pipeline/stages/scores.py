@@ -1,6 +1,7 @@
 """Stage 6: what each customer is expected to buy and to be worth, from the models of the same as-of month.
 
-Belongs here: which parameters and which margin a score uses. Does not belong here: the formulas (`clv/scores`).
+Belongs here: which parameters and which margin a score uses. Does not belong here: the formulas (`clv/scores`), sums
+over customers (`totals.py`).
 """
 
 from decimal import Decimal

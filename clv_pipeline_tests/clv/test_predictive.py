@@ -6,9 +6,9 @@ from numpy.typing import NDArray
 
 from clv_pipeline.clv.models import PARAMETERS, PURCHASE_MODELS, purchase_probabilities
 from clv_pipeline.clv.scores import Models, Probabilities, purchase_cdf, spend_cdf
-from clv_pipeline_tests.clv.test_scores import ESTIMATES, GAMMA_GAMMA
+from clv_pipeline_tests.clv.test_scores import ESTIMATES, GAMMA_GAMMA, MONTH
 
-WEEKS = 52.0
+WEEKS = 12 * MONTH
 type Vector = NDArray[np.float64]
 
 

@@ -118,7 +118,7 @@ def test_bounds_in_purchases_are_quantiles_of_the_count() -> None:
     one = np.ones(1)
 
     models = Models("bg_nbd", steady, "mean_spend", {"mean": 1.0})
-    ((lower, upper),) = bound_spend(models, frequency=0 * one, T=0 * one, alive=one, horizon=4.0)
+    ((lower, upper),) = bound_spend(models, frequency=0 * one, T=0 * one, alive=one, horizon=4.0).pairs
 
     assert (lower.item(), upper.item()) == (2.0, 7.0)
 

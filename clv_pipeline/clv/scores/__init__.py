@@ -5,6 +5,7 @@ from clv_pipeline.clv.scores.bounds import bound_spend
 from clv_pipeline.clv.scores.customers import score_customers
 from clv_pipeline.clv.scores.pair import Models, read_models
 from clv_pipeline.clv.scores.predictive import Probabilities, purchase_cdf, spend_cdf
+from clv_pipeline.clv.scores.totals import total_scores
 
 __all__ = [
     "Models",
@@ -17,4 +18,5 @@ __all__ = [
     "read_models",
     "score_customers",
     "spend_cdf",
+    "total_scores",
 ]

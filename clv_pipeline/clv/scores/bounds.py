@@ -5,6 +5,7 @@ uncertainty of the parameters, which is small beside it (`totals.py`).
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +16,16 @@ from clv_pipeline.clv.scores.predictive import split_by_frequency, tabulate_coun
 type Vector = NDArray[np.float64]
 
 
+class Bounds(NamedTuple):
+    """Pairs of lower and upper bounds, and E[N^2 | alive] of the purchases N, from the same tables."""
+
+    pairs: list[tuple[Vector, Vector]]
+    squared_purchases: Vector
+
+
 def bound_spend(
     models: Models, *, frequency: Vector, T: Vector, alive: Vector, horizon: float, coverages: Sequence[float] = (0.8,)
-) -> list[tuple[Vector, Vector]]:
+) -> Bounds:
     """Lower and upper predictive bounds of the spend in (T, T + horizon], one pair for each of `coverages`.
 
     They hold it with that probability, and leave as much above as below. One entry per row of `frequency`, `T` (weeks)
@@ -25,18 +33,20 @@ def bound_spend(
     purchase at all has at least probability (1 - coverage) / 2. So can the upper bound be 0 where the expectation is
     not. Interpolated on a grid, to about 0.2%.
     """
-    bounds = [(np.zeros(len(frequency)), np.zeros(len(frequency))) for _ in coverages]
+    pairs = [(np.zeros(len(frequency)), np.zeros(len(frequency))) for _ in coverages]
+    squared = np.zeros(len(frequency))
     for group in split_by_frequency(frequency, T):
         probabilities = tabulate_counts(models, group, horizon)
+        squared[group.rows] = (probabilities @ np.arange(probabilities.shape[1]) ** 2.0)[group.position]
         values, below = tabulate_spend(probabilities, models.gamma_gamma, group.frequency)
-        for pair, coverage in zip(bounds, coverages, strict=True):
+        for pair, coverage in zip(pairs, coverages, strict=True):
             tail = (1 - coverage) / 2
             for result, above in zip(pair, (1 - tail, tail), strict=True):
                 # The share of the alive that may lie above the bound, for the tail to hold over alive and dead.
                 with np.errstate(divide="ignore"):
                     share = above / alive[group.rows]
                 result[group.rows] = _invert(values, below, group.position, 1 - share, steps=models.gamma_gamma is None)
-    return bounds
+    return Bounds(pairs, squared)
 
 
 def _invert(

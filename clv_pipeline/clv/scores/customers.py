@@ -1,7 +1,7 @@
 """Scores every customer of one as-of: P(alive), expected purchases and spend, lifetime value with bounds, decile.
 
 Belongs here: putting the closed forms of the models together per customer. Does not belong here: the closed forms
-(`clv/models/`), the predictive distribution (`bounds.py`), publishing.
+(`clv/models/`), the predictive distribution (`bounds.py`), sums over customers (`totals.py`), publishing.
 
 Everything that depends on time is computed once per distinct (frequency, recency, T) or (frequency, T), then joined.
 """
@@ -13,11 +13,13 @@ from numpy.typing import NDArray
 from clv_pipeline.clv.models import ModelError, expected_purchases_if_alive, p_alive
 from clv_pipeline.clv.scores.bounds import bound_spend
 from clv_pipeline.clv.scores.pair import WEEKS_PER_MONTH, Models, read_models
+from clv_pipeline.clv.scores.residual import convert_rate, discount_residual_purchases
 
 type Vector = NDArray[np.float64]
 
 _SEEN = ["frequency", "recency", "T"]
 _AGED = ["frequency", "T"]
+_BOUNDS = {("lower", "upper"): 0.8, ("lower_50", "upper_50"): 0.5, ("lower_95", "upper_95"): 0.95}
 
 
 def score_customers(
@@ -33,15 +35,21 @@ def score_customers(
     `customers`: customer_id, frequency, recency, T (weeks), monetary_value (null without a repeat purchase).
     `parameters`: model, parameter, estimate of one purchase model and one spend model (see `fit_models`).
     Result: customer_id, p_alive, expected_purchases (over the horizon), expected_spend (per purchase), clv, clv_lower,
-    clv_upper, decile (1 = highest clv; floor(10 (rank - 1) / N) + 1, ties by customer_id).
+    clv_upper (80%), the same with _50 and _95, clv_sd, residual_clv, discount, margin, decile (1 = highest clv;
+    floor(10 (rank - 1) / N) + 1, ties by customer_id).
 
     clv = sum over months k of (E[X(t_k)] - E[X(t_k-1)]) x expected_spend x margin / (1 + annual rate)^(k/12): the
-    purchases of a month are discounted from its end. A month is 365.25/12/7 weeks.
+    purchases of a month are discounted from its end. A month is 365.25/12/7 weeks. `discount` is what that comes to on
+    average: clv = expected_purchases x expected_spend x margin x discount.
 
     clv_lower and clv_upper hold, with 80% probability given the parameters, the value of what the customer will really
     spend: whether alive, how often, and how much each time are all open (`bound_spend`). Spend is discounted as the
     expected purchases are, on average over the horizon. Most customers buy nothing with more than 10% probability, so a
-    lower bound of 0 is normal, and both bounds are 0 for who is almost surely gone, even if clv is not.
+    lower bound of 0 is normal, and both bounds are 0 for who is almost surely gone, even if clv is not. clv_lower_50
+    and clv_upper_50 hold it with 50%, clv_lower_95 and clv_upper_95 with 95%. clv_sd is the standard deviation of it.
+
+    residual_clv is the value of the rest of the customer's lifetime, without a horizon, discounted continuously (see
+    `residual.py`); never below clv, and null where the annual rate is not above 0.
 
     Raises ModelError when a model or parameter is missing or a setting is out of range.
     """
@@ -53,15 +61,18 @@ def score_customers(
     )
     frequency, monetary_value = rows["frequency"].to_numpy(), rows["monetary_value"].to_numpy()
     spend, unit = models.expect_spend(frequency, monetary_value), models.spend_unit(frequency, monetary_value)
-    worth = rows["discount"].to_numpy() * margin
+    worth = unit * rows["discount"].to_numpy() * margin
     return rows.select(
         "customer_id",
         "p_alive",
         "expected_purchases",
         pl.Series("expected_spend", spend),
         pl.Series("clv", rows["discounted_purchases"].to_numpy() * spend * margin),
-        pl.Series("clv_lower", rows["lower"].to_numpy() * unit * worth),
-        pl.Series("clv_upper", rows["upper"].to_numpy() * unit * worth),
+        *(pl.Series(f"clv_{name}", rows[name].to_numpy() * worth) for pair in _BOUNDS for name in pair),
+        pl.Series("clv_sd", rows["sd"].to_numpy() * worth),
+        pl.Series("residual_clv", rows["residual_purchases"].to_numpy() * spend * margin).fill_nan(None),
+        "discount",
+        pl.lit(margin).alias("margin"),
     ).with_columns(_rank_decile())
 
 
@@ -83,8 +94,13 @@ def _score_seen(
     seen = customers.select(_SEEN).unique().sort(_SEEN).join(aged, on=_AGED, how="left", maintain_order="left")
     frequency, recency, T = (seen[name].cast(pl.Float64).to_numpy() for name in _SEEN)
     alive = p_alive(models.purchase_model, models.purchases, frequency, recency, T)
-    ((lower, upper),) = bound_spend(
-        models, frequency=frequency, T=T, alive=alive, horizon=horizon_months * WEEKS_PER_MONTH
+    bounds = bound_spend(
+        models,
+        frequency=frequency,
+        T=T,
+        alive=alive,
+        horizon=horizon_months * WEEKS_PER_MONTH,
+        coverages=list(_BOUNDS.values()),
     )
     return seen.select(
         *_SEEN,
@@ -92,15 +108,16 @@ def _score_seen(
         pl.Series("p_alive", alive),
         pl.Series("expected_purchases", alive * seen["purchases"].to_numpy()),
         pl.Series("discounted_purchases", alive * (seen["purchases"] * seen["discount"]).to_numpy()),
-        pl.Series("lower", lower),
-        pl.Series("upper", upper),
+        pl.Series("residual_purchases", alive * seen["residual"].to_numpy()),
+        pl.Series("sd", models.vary_spend(frequency, alive, seen["purchases"].to_numpy(), bounds.squared_purchases)),
+        *(pl.Series(*named) for pair in zip(_BOUNDS, bounds.pairs, strict=True) for named in zip(*pair, strict=True)),
     )
 
 
 def _expect_by_age(
     aged: pl.DataFrame, models: Models, horizon_months: int, annual_discount_rate: float
 ) -> pl.DataFrame:
-    """Expected purchases within the horizon if alive, and their mean discount factor, per distinct (frequency, T)."""
+    """Per distinct (frequency, T), if alive: purchases within the horizon, their mean discount factor, and DERT."""
     frequency, T = (aged[name].cast(pl.Float64).to_numpy() for name in _AGED)
     months = np.arange(1, horizon_months + 1)
     until = expected_purchases_if_alive(
@@ -110,7 +127,14 @@ def _expect_by_age(
     discounted = within @ (1 + annual_discount_rate) ** (-months / 12)
     total = until[:, -1]
     discount = np.divide(discounted, total, out=np.ones_like(total), where=total > 0)
-    return aged.with_columns(pl.Series("purchases", total), pl.Series("discount", discount))
+    residual = np.full_like(total, np.nan)
+    if (weekly_rate := convert_rate(annual_discount_rate)) > 0:
+        residual = discount_residual_purchases(
+            models.purchase_model, models.purchases, frequency, T, weekly_rate=weekly_rate
+        )
+    return aged.with_columns(
+        pl.Series("purchases", total), pl.Series("discount", discount), pl.Series("residual", residual)
+    )
 
 
 def _rank_decile() -> pl.Expr:

@@ -1,0 +1,60 @@
+"""Stage 6, continued: what the scored customers bring together: all of them, by segment, decile and cohort.
+
+Belongs here: which groups are summed. Does not belong here: how, or how sure a sum is (`clv/scores/totals.py`).
+"""
+
+import polars as pl
+
+from clv_pipeline.clv.scores import total_scores
+from clv_pipeline.schemas.scores import Totals
+from clv_pipeline.stages.models import MODELS
+from clv_pipeline.steps import Reach, Read, Step, StepSpec, Table
+
+_LEVELS = ("segment", "decile", "cohort")
+_PARAMETERS = "SELECT model, parameter, estimate FROM models.parameters"
+_HAS_DRAWS = "models.draws" in MODELS.names
+_DRAWS = "SELECT model, draw, parameter, value FROM models.draws"
+
+
+def compute_totals(step: Step) -> pl.DataFrame:
+    """Sums the scores, with intervals that hold chance and the uncertainty of the parameters."""
+    step.materialize("marts.customers", step.select("2_marts/customers"))
+    scores = step.frame(step.select("6_scores/scored"))
+    if scores.is_empty():
+        return Totals.empty()
+    totals = total_scores(
+        scores,
+        step.frame(_PARAMETERS),
+        step.frame(_DRAWS) if _HAS_DRAWS else pl.DataFrame(),
+        levels=_LEVELS,
+        horizon_months=step.settings.value.horizon_months,
+    )
+    identity = pl.lit(step.period).alias("as_of"), pl.lit(scores["model_version"][0]).alias("model_version")
+    return totals.with_columns(identity).select(*Totals.to_schema().columns)
+
+
+TOTALS = StepSpec(
+    name="totals",
+    stage="scores",
+    tables=(
+        Table(
+            "scores.totals",
+            Totals,
+            "Expected value of all customers and of each segment, decile and cohort, with an interval of its own.",
+            rules={"totals_add_up": "6_scores/check_totals"},
+        ),
+    ),
+    reads=(
+        Read("scores.customers", Reach.SAME),
+        Read("rfm.customers", Reach.SAME),
+        Read("models.parameters", Reach.SAME),
+        *(Read("models.draws", Reach.SAME) for _ in range(_HAS_DRAWS)),
+        Read("marts.customer_periods", Reach.HISTORY),
+        Read("landing.customers", Reach.WHOLE),
+    ),
+    compute=compute_totals,
+    sql=("2_marts/customers", "6_scores/scored"),
+    knobs=("value.horizon_months", "periods."),
+    code=("clv/models", "clv/scores", "stages/totals"),
+    kinds=frozenset({"python", "parquet"}),
+)
