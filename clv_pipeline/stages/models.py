@@ -36,7 +36,8 @@ def compute_models(step: Step) -> dict[str, pl.DataFrame]:
         tune=models.tune,
         seed=models.seed,
     )
-    version = f"{step.period}-{chosen}-{sha256(fitted.parameters.write_json().encode()).hexdigest()[:8]}"
+    found = fitted.parameters.write_json() + fitted.draws.write_json()
+    version = f"{step.period}-{chosen}-{sha256(found.encode()).hexdigest()[:8]}"
     doubts = [f"{model}: {doubt}" for model, doubt in fitted.doubts.items()]
     converged = f"did not converge: {'; '.join(doubts)}; raise models.tune and models.draws" if doubts else "converged"
     step.advise("models.parameters", "fit_converged", f"{models.estimation} {converged}", passed=not doubts)
