@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _AUTO = "auto"
 _IN_USE = "models.in_use"
+_WIDE = 110
 _CARD = "Print the card of this version (the beginning of its name will do)."
 From = Annotated[
     str | None, typer.Option("--from", help="First as-of month YYYY-MM that it is for; default: the latest.")
@@ -130,25 +131,22 @@ def _lay_out(state: "State", versions: "list[StoredVersion]") -> Grid:
     for month in state.stamps(_IN_USE):
         used.setdefault(_use(state, month) or "", []).append(month)
     pinned = dict(read_pins(state.lake, "9999-12").select("as_of_from", "version").iter_rows())
+    shown = ("version", *(("as-of", "model") if console.width >= _WIDE else ()), "estimation", "fitted (UTC)")
     grid = Grid(box=None, header_style="bold", pad_edge=False)
-    for name in ("version", "as-of", "model", "estimation", "fitted (UTC)", "backtest", "in use for", "pinned from"):
-        grid.add_column(name, no_wrap=name == "version", overflow="fold")
+    for name in (*shown, "backtest", "in use for", "pinned from"):
+        grid.add_column(name, overflow="fold")
     for version in versions:
         facts = version.facts
         criteria = {row["model"]: f"{row['criterion']} {row['value']:.3f}" for row in facts["backtest"]}
+        cells = {
+            "version": escape(version.name),
+            "as-of": facts["as_of"],
+            "model": facts["model"],
+            "estimation": facts["estimation"] + ("" if facts["converged"] else ", not converged"),
+            "fitted (UTC)": facts["fitted_at"][:16].replace("T", " "),
+        }
         ranges = [f if f == t else f"{f} to {t}" for f, t in group_ranges(used.get(version.name, []))]
         pins = [month for month, chosen in pinned.items() if chosen == version.name]
-        estimation = facts["estimation"] + ("" if facts["converged"] else ", not converged")
-        fitted = facts["fitted_at"][:16].replace("T", " ")
         criterion = criteria.get(facts["model"], "-")
-        grid.add_row(
-            escape(version.name),
-            facts["as_of"],
-            facts["model"],
-            estimation,
-            fitted,
-            criterion,
-            ", ".join(ranges),
-            ", ".join(pins),
-        )
+        grid.add_row(*(cells[name] for name in shown), criterion, ", ".join(ranges), ", ".join(pins))
     return grid

@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -15,6 +16,7 @@ import polars as pl
 from clv_pipeline.clv.models.card import CardFacts, build_card, render_card
 from clv_pipeline.clv.models.promotion import Candidate, Decision, Rule, decide
 from clv_pipeline.clv.models.purchases import PURCHASE_MODELS
+from clv_pipeline.mlflow_log import find_server, log_version
 from clv_pipeline.model_store import find_version, keep_version
 from clv_pipeline.pins import PINS, find_pin
 from clv_pipeline.schemas.champion import Cards, InUse, InUseDraws, Promotions
@@ -22,6 +24,7 @@ from clv_pipeline.settings import Settings
 from clv_pipeline.steps import Reach, Read, Step, StepSpec, Table, reached_months
 
 IN_USE, _DRAWS, _PROMOTIONS, _CARDS = "models.in_use", "models.in_use_draws", "models.promotions", "models.cards"
+_LOGGED = "logged_to_mlflow"
 # Settings that make another version of the same data.
 _ASKED = {"transactions", "estimation", "priors", "covariates"}
 _BEFORE = Read(IN_USE, Reach.BEFORE)
@@ -36,6 +39,7 @@ def compute_champion(step: Step) -> dict[str, pl.DataFrame]:
     parameters = step.frame("SELECT * FROM models.parameters")
     if fitted is None or parameters.is_empty():
         step.record(IN_USE, {"version": None})
+        step.advise(IN_USE, _LOGGED, "there is no version", passed=True)
         return {table.name: table.schema.empty() for table in CHAMPION.tables}
     challenger = Candidate(
         version=parameters["version"][0],
@@ -59,7 +63,9 @@ def compute_champion(step: Step) -> dict[str, pl.DataFrame]:
     )
     card = build_card(_gather_facts(step, parameters, decision, before, earlier))
     text = render_card(challenger.version, card)
-    keep_version(step.lake, _describe_version(step, challenger), step.frame("SELECT * FROM models.draws"), text)
+    facts = _describe_version(step, challenger)
+    folder = keep_version(step.lake, facts, step.frame("SELECT * FROM models.draws"), text)
+    _log(step, folder)
     chosen, estimates, draws = _load(step, decision.version, challenger, earlier)
     step.record(IN_USE, {**asdict(chosen), "decision": decision.decision, "reason": decision.reason})
     as_of, version = pl.lit(step.period).alias("as_of"), pl.lit(chosen.version).alias("version")
@@ -79,6 +85,13 @@ def compute_champion(step: Step) -> dict[str, pl.DataFrame]:
         _PROMOTIONS: pl.DataFrame([promotion], schema=dict.fromkeys(promotion, pl.String)),
         _CARDS: card.select(as_of, own, "chapter", "line", "text"),
     }
+
+
+def _log(step: Step, folder: Path) -> None:
+    server = find_server(step.settings)
+    problem = log_version(folder, server) if server else None
+    said = f"MLflow did not take it and is asked again next time: {problem}" if problem else f"logged to {server}"
+    step.advise(IN_USE, _LOGGED, said if server else "no MLflow server is configured", passed=problem is None)
 
 
 def describe_asked(settings: Settings) -> str:
@@ -122,7 +135,7 @@ def _describe_version(step: Step, challenger: Candidate) -> dict[str, Any]:
     """What `version.json` says."""
     stamp = step.state.stamp("models.parameters", step.period)
     assert stamp
-    settings = step.settings.models.model_dump(mode="json")
+    settings = step.settings.models.model_dump(mode="json", exclude={"mlflow_uri"})
     without_keys = "* EXCLUDE (as_of, version)"
     return {
         "version": challenger.version,
@@ -174,7 +187,7 @@ CHAMPION = StepSpec(
     name="champion",
     stage="models",
     tables=(
-        Table(IN_USE, InUse, "The version that the scores are made from, with its parameters."),
+        Table(IN_USE, InUse, "The version that the scores are made from, with its parameters.", advice=(_LOGGED,)),
         Table(_DRAWS, InUseDraws, "Joint draws of the parameters in use: how uncertain they are."),
         Table(_PROMOTIONS, Promotions, "Which version was in use before, which is now, and why."),
         Table(_CARDS, Cards, "The card of the version fitted for this month: data, assumptions, performance, limits."),

@@ -1,7 +1,7 @@
 """The card of a fitted version: what it was made from, what it assumes, how well it forecasts, where it ends.
 
 Belongs here: what the card says, as a function of frames. Does not belong here: where it is kept (`model_store.py`) or
-shown (`report/sections/card.py`).
+shown (`report/sections/model_card.py`).
 """
 
 from collections.abc import Mapping
@@ -11,6 +11,7 @@ from typing import Any
 
 import polars as pl
 
+from clv_pipeline.clv.models.purchases import PURCHASE_MODELS
 from clv_pipeline.clv.models.words import MODEL_NAMES, describe_parameters, write_number
 
 CARD_SCHEMA = {"chapter": pl.String, "line": pl.Int64, "text": pl.String}
@@ -127,19 +128,31 @@ def _write_estimate(row: Mapping[str, Any]) -> str:
 def _describe_performance(facts: CardFacts) -> list[str]:
     if facts.backtest.is_empty():
         return ["Not known: the data are too short, or too few, for a backtest."]
-    measured = facts.backtest.filter(pl.col("metric").is_in(_MEASURES))
     texts = list(facts.choice["sentence"]) if facts.choice.height else []
     for target, unit in (("purchases", "purchases"), ("spend", facts.currency)):
-        for model in measured.filter(pl.col("target") == target)["model"].unique(maintain_order=True):
-            rows = measured.filter(pl.col("target") == target, pl.col("model") == model)
-            value = dict(rows.select("metric", "value").iter_rows())
-            if all(name in value for name in _MEASURES):
-                texts.append(
-                    f"Backtest, {target}, {_name(model)}: {value['forecast']:,.0f} {unit} forecast,"
-                    f" {value['actual']:,.0f} in fact; MAE {write_number(value['mae'])},"
-                    f" RMSE {write_number(value['rmse'])}."
-                )
+        texts += _compare(facts, target, unit)
     return texts
+
+
+def _compare(facts: CardFacts, target: str, unit: str) -> list[str]:
+    """The model of this version beside every other forecast of the backtest."""
+    rows = facts.backtest.filter(pl.col("target") == target, pl.col("metric").is_in(_MEASURES))
+    if rows.is_empty():
+        return []
+    wide = rows.pivot("metric", index="model", values="value").drop_nulls().sort("mae", "model")
+    texts = [
+        f"{_name(row['model'])} forecast {row['forecast']:,.0f} {unit} where there were {row['actual']:,.0f}:"
+        f" MAE {write_number(row['mae'])}, RMSE {write_number(row['rmse'])}"
+        for row in wide.iter_rows(named=True)
+    ]
+    own = wide.filter(pl.col("model").is_in(_list_models(facts)))
+    plain = wide.filter(~pl.col("model").is_in(PURCHASE_MODELS))
+    if own.is_empty() or plain.is_empty():
+        return texts
+    (mae,), (baseline, least) = own.select("mae").row(0), plain.select("model", "mae").row(0)
+    worse = "more" if mae > least else "less"
+    error = f"{abs(mae / least - 1):.0%} {worse} than the best plain baseline, {_name(baseline)}"
+    return [f"Backtest, {target}: the mean absolute error of {_name(own['model'][0])} is {error}.", *texts]
 
 
 def _describe_limits(facts: CardFacts) -> list[str]:
@@ -167,4 +180,4 @@ def _list_models(facts: CardFacts) -> list[str]:
 
 
 def _name(model: str) -> str:
-    return MODEL_NAMES.get(model, model.replace("_", " "))
+    return MODEL_NAMES.get(model, model.replace("_", " ").capitalize())

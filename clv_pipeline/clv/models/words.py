@@ -21,7 +21,7 @@ def describe_parameters(parameters: pl.DataFrame, currency: str) -> list[str]:
     sentences: list[str] = []
     for model in parameters["model"].unique(maintain_order=True):
         value = dict(parameters.filter(pl.col("model") == model).select("parameter", "estimate").iter_rows())
-        name = MODEL_NAMES.get(model, model)
+        name = MODEL_NAMES.get(model, str(model))
         match model:
             case "gamma_gamma":
                 sentences += _describe_spend(name, value, currency)
@@ -30,7 +30,7 @@ def describe_parameters(parameters: pl.DataFrame, currency: str) -> list[str]:
                     f"{name}: every customer is expected to spend {value['mean']:,.2f} {currency} a purchase."
                 )
             case _:
-                sentences += [*_describe_rate(name, value), *_describe_end(model, value)]
+                sentences += [*_describe_rate(name, value), *_describe_end(str(model), value)]
     return sentences
 
 
