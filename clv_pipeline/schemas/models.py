@@ -9,6 +9,7 @@ import pandera.polars as pa
 import polars as pl
 
 from clv_pipeline.clv.models import PURCHASE_MODELS, SPEND_MODELS
+from clv_pipeline.clv.models.gate import GATE_CHECKS
 from clv_pipeline.schemas import MONTH, Table, require_key, require_rows
 
 # Below infinity also refuses nan, which polars orders above everything.
@@ -70,3 +71,17 @@ class Draws(Table):
     value: float = pa.Field(ge=0.0, lt=INFINITY, description="the parameter in this draw, in weeks and currency")
 
     key = require_key("as_of", "version", "model", "draw", "parameter")
+
+
+class Gate(Table):
+    """One row per as_of and assumption of the models: whether the customers at hand question it."""
+
+    as_of: str = pa.Field(str_matches=MONTH)
+    check: str = pa.Field(isin=list(GATE_CHECKS), description="the assumption")
+    level: str = pa.Field(isin=["warn", "refuse"], description="what a failure means: a warning, or no useful answer")
+    passed: bool = pa.Field(description="whether the assumption holds")
+    value: float = pa.Field(gt=-INFINITY, lt=INFINITY, nullable=True, description="the figure; null if too few to tell")
+    threshold: float = pa.Field(gt=-INFINITY, lt=INFINITY, description="the figure's limit")
+    sentence: str = pa.Field(description="the finding in words")
+
+    key = require_key("as_of", "check")

@@ -46,7 +46,7 @@ def compute_champion(step: Step) -> dict[str, pl.DataFrame]:
         fitted_as_of=step.period,
         model=_find_purchase_model(parameters),
         asked=describe_asked(step.settings),
-        converged=bool(fitted.facts.get("converged", True)),
+        doubt=_find_doubt(fitted.facts),
     )
     earlier = reached_months(_BEFORE, step.state, step.period)
     before = _read_candidate(step, earlier[0]) if earlier else None
@@ -104,6 +104,10 @@ def _find_purchase_model(parameters: pl.DataFrame) -> str:
     return next(model for model in parameters["model"] if model in PURCHASE_MODELS)
 
 
+def _find_doubt(facts: Mapping[str, Any]) -> str:
+    return "it did not converge" if not facts["converged"] else "; ".join(facts["refused"]).rstrip(".")
+
+
 def _read_candidate(step: Step, month: str) -> Candidate | None:
     """The version in use as published for `month`; None where there is none."""
     stamp = step.state.stamp(IN_USE, month)
@@ -143,7 +147,7 @@ def _describe_version(step: Step, challenger: Candidate) -> dict[str, Any]:
         "as_of_end": str(step.state.as_of_end(step.period)),
         "model": challenger.model,
         "estimation": settings["estimation"],
-        "converged": challenger.converged,
+        "converged": stamp.facts["converged"],
         "fitted_at": stamp.published_at,
         "code_version": stamp.code,
         "data_version": stamp.inputs,
@@ -175,6 +179,7 @@ def _gather_facts(
         parameters=parameters,
         decision=f"In use for {step.period}: {decision.version} ({decision.decision}). {decision.reason}",
         previous_version=before.version if before else None,
+        gate=step.frame('SELECT "check", passed, sentence FROM models.gate ORDER BY "check"'),
         previous=_read(step, IN_USE, earlier[0]) if before else pl.DataFrame(),
         backtest=step.frame(_OF_THE_BACKTEST),
         choice=step.frame("SELECT model, sentence FROM models.choice ORDER BY NOT chosen, model"),
@@ -182,7 +187,15 @@ def _gather_facts(
     )
 
 
-_FIT = ("models.parameters", "models.evaluation", "models.draws", "models.choice", "models.backtest", "rfm.customers")
+_FIT = (
+    "models.parameters",
+    "models.evaluation",
+    "models.draws",
+    "models.gate",
+    "models.choice",
+    "models.backtest",
+    "rfm.customers",
+)
 CHAMPION = StepSpec(
     name="champion",
     stage="models",

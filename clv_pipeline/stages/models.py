@@ -7,9 +7,12 @@ from hashlib import sha256
 
 import polars as pl
 
+from clv_pipeline.clv.models import gate
+from clv_pipeline.clv.models.result import ModelError
 from clv_pipeline.fitting import fit
+from clv_pipeline.periods import list_periods
 from clv_pipeline.pictures import draw_fit
-from clv_pipeline.schemas.models import Draws, Evaluation, Parameters, RepeatPurchases
+from clv_pipeline.schemas.models import Draws, Evaluation, Gate, Parameters, RepeatPurchases
 from clv_pipeline.steps import Reach, Read, Step, StepSpec, Table
 
 _CUSTOMERS = 'SELECT frequency, recency, "T", monetary_value, spend FROM rfm.customers ORDER BY customer_id'
@@ -22,9 +25,13 @@ def compute_models(step: Step) -> dict[str, pl.DataFrame]:
     models = step.settings.models
     customers = step.frame(_CUSTOMERS)
     if customers.is_empty():
-        step.record("models.parameters", {"version": None, "notes": [_NOBODY], "converged": True})
-        step.advise("models.parameters", "fit_converged", "there was nothing to fit", passed=True)
+        step.record("models.parameters", {"version": None, "notes": [_NOBODY], "converged": True, "refused": []})
+        for check in ("fit_converged", *gate.GATE_CHECKS):
+            step.advise("models.parameters", check, "there is nothing to fit", passed=True)
         return {table.name: table.schema.empty() for table in MODELS.tables}
+    if models.covariates:
+        raise ModelError("models.covariates: no model takes covariates yet; write covariates = []")
+    findings = judge_customers(step, customers)
     chosen = choose_transactions(step)
     fitted = fit(
         customers,
@@ -41,7 +48,14 @@ def compute_models(step: Step) -> dict[str, pl.DataFrame]:
     doubts = [f"{model}: {doubt}" for model, doubt in fitted.doubts.items()]
     converged = f"did not converge: {'; '.join(doubts)}; raise models.tune and models.draws" if doubts else "converged"
     step.advise("models.parameters", "fit_converged", f"{models.estimation} {converged}", passed=not doubts)
-    facts = {"version": version, "model": chosen, "notes": list(fitted.notes), "converged": not doubts}
+    refused = [finding.sentence for finding in findings if finding.level == "refuse" and not finding.passed]
+    facts = {
+        "version": version,
+        "model": chosen,
+        "notes": list(fitted.notes),
+        "converged": not doubts,
+        "refused": refused,
+    }
     step.record("models.parameters", facts)
     named = {
         "models.parameters": fitted.parameters,
@@ -49,7 +63,24 @@ def compute_models(step: Step) -> dict[str, pl.DataFrame]:
         "models.repeat_purchases": fitted.repeat_purchases,
         "models.draws": fitted.draws,
     }
-    return {name: _identify(frame, step.period, version) for name, frame in named.items()}
+    tables = {name: _identify(frame, step.period, version) for name, frame in named.items()}
+    judged = gate.tabulate(findings).select(pl.lit(step.period).alias("as_of"), pl.all())
+    return tables | {"models.gate": judged}
+
+
+def judge_customers(step: Step, customers: pl.DataFrame) -> list[gate.Finding]:
+    """Asks, before any fit, whether the models apply, and reports each finding as a check of the parameters."""
+    step.materialize("marts.customers", step.select("2_marts/customers"))
+    findings = gate.judge(
+        customers,
+        step.frame(step.select("5_models/purchase_intervals", fewest=gate.FEWEST_INTERVALS)),
+        step.frame(step.select("5_models/first_months")),
+        history_months=len(list_periods(step.state.data_start, step.period)),
+        horizon_months=step.settings.value.horizon_months,
+    )
+    for finding in findings:
+        step.advise("models.parameters", finding.check, finding.sentence, passed=finding.passed)
+    return findings
 
 
 def choose_transactions(step: Step) -> str:
@@ -73,7 +104,7 @@ MODELS = StepSpec(
             "models.parameters",
             Parameters,
             "What the fitted models believe about buying, leaving and spending.",
-            advice=("fit_converged",),
+            advice=("fit_converged", *gate.GATE_CHECKS),
         ),
         Table("models.evaluation", Evaluation, "How well each fitted model describes the customers it was fitted to."),
         Table(
@@ -83,12 +114,21 @@ MODELS = StepSpec(
             picture=draw_fit,
         ),
         Table("models.draws", Draws, "Joint draws of the parameters: how uncertain the fitted models are."),
+        Table("models.gate", Gate, "Which assumptions of the models the customers at hand question."),
     ),
-    reads=(Read("rfm.customers", Reach.SAME), Read("models.choice", Reach.SAME)),
+    reads=(
+        Read("rfm.customers", Reach.SAME),
+        Read("models.choice", Reach.SAME),
+        Read("marts.orders", Reach.HISTORY),
+        Read("marts.customer_periods", Reach.HISTORY),
+        Read("landing.customers", Reach.WHOLE),
+    ),
     compute=compute_models,
-    sql=(),
-    knobs=tuple(
-        f"models.{name}" for name in ("transactions", "estimation", "priors", "draws", "chains", "tune", "seed")
+    sql=("2_marts/customers", "5_models/purchase_intervals", "5_models/first_months"),
+    knobs=(
+        *(f"models.{name}" for name in ("transactions", "estimation", "priors", "covariates")),
+        *(f"models.{name}" for name in ("draws", "chains", "tune", "seed")),
+        "value.horizon_months",
     ),
     code=("clv/models",),
     kinds=frozenset({"python", "pymc"}),

@@ -1,11 +1,16 @@
 """Draws of the parameters: MAP, Laplace and NUTS agree, repeat themselves, and say so when they did not converge."""
 
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
 from clv_pipeline.clv.models import ModelFit, expected_purchases, fit_models, population_spend
+from clv_pipeline.clv.models.inference_data import to_inference_data, write_inference_data
 from clv_pipeline.clv.models.sampling import diagnose, explain_nonconvergence
 from clv_pipeline.schemas.models import Draws
 from clv_pipeline_tests.clv.cdnow import fit_sample, make_customers, read_parameters, read_sample
@@ -26,7 +31,7 @@ def forecast(parameters: dict[str, float]) -> float:
 
 @pytest.mark.parametrize("model", ["bg_nbd", "pareto_nbd"])
 def test_laplace_draws_have_the_curvature_of_the_mode_and_repeat_bit_for_bit(model: str) -> None:
-    settings = {"transactions": model, "estimation": "laplace", "priors": "flat", "draws": 2000}
+    settings: dict[str, Any] = {"transactions": model, "estimation": "laplace", "priors": "flat", "draws": 2000}
     fit = fit_models(read_sample(), **settings)
     again = fit_models(read_sample().sample(fraction=1, shuffle=True, seed=3), **settings)
     assert_frame_equal(fit.draws, again.draws, check_exact=True)
@@ -46,9 +51,9 @@ def test_laplace_draws_have_the_curvature_of_the_mode_and_repeat_bit_for_bit(mod
 @pytest.mark.slow
 def test_map_laplace_and_nuts_agree_on_the_sample() -> None:
     mode = fit_sample("bg_nbd", "default", 1.0, 1.0)
-    settings = {"transactions": "bg_nbd", "priors": "default"}
+    settings: dict[str, Any] = {"transactions": "bg_nbd", "priors": "default"}
     laplace = fit_models(read_sample(), **settings, estimation="laplace", draws=1000)
-    nuts = fit_models(read_sample(), **settings, estimation="mcmc", draws=250, tune=150)
+    nuts = fit_models(read_sample(), **settings, estimation="mcmc", draws=400, tune=300)
 
     assert nuts.doubts == {}
     figures = (
@@ -67,7 +72,10 @@ def test_map_laplace_and_nuts_agree_on_the_sample() -> None:
 
 
 def test_mcmc_repeats_bit_for_bit_and_doubts_short_chains() -> None:
-    settings = {"transactions": "bg_nbd", "estimation": "mcmc", "priors": "default", "draws": 60, "tune": 60}
+    settings: dict[str, Any] = {"transactions": "bg_nbd", "estimation": "mcmc", "priors": "default"} | {
+        "draws": 60,
+        "tune": 60,
+    }
     fit = fit_models(FEW, **settings, chains=2)
 
     assert_frame_equal(fit.draws, fit_models(FEW, **settings, chains=2).draws, check_exact=True)
@@ -92,3 +100,13 @@ def test_chains_that_went_apart_have_not_converged() -> None:
     assert explain_nonconvergence(good) is None
     assert explain_nonconvergence(good | {"divergences": 3.0}) == "0.15% of the draws diverged, more than 0.1%"
     assert "R-hat" in (explain_nonconvergence(apart) or "")
+
+
+def test_draws_are_kept_as_netcdf(tmp_path: Path) -> None:
+    rows = [("bg_nbd", draw, name, draw + 0.5) for draw in range(6) for name in ("r", "a")]
+    draws = pl.DataFrame(rows, schema=["model", "draw", "parameter", "value"], orient="row")
+    write_inference_data(to_inference_data(draws, {"version": "1997-09-x"}, chains=2), tmp_path / "fit.nc")
+
+    read = import_module("xarray").open_datatree(tmp_path / "fit.nc", engine="h5netcdf")
+    assert read.attrs["version"] == "1997-09-x"
+    assert read.posterior["bg_nbd_a"].values.tolist() == [[0.5, 1.5, 2.5], [3.5, 4.5, 5.5]]

@@ -4,6 +4,7 @@
 """
 
 from clv_pipeline.clv.models.fit import fit_models
+from clv_pipeline.clv.models.nbd import fit_nbd
 from clv_pipeline.clv.models.priors import PARAMETERS, resolve_priors
 from clv_pipeline.clv.models.purchases import (
     PURCHASE_MODELS,
@@ -25,6 +26,7 @@ __all__ = [
     "expected_purchases_if_alive",
     "expected_spend",
     "fit_models",
+    "fit_nbd",
     "p_alive",
     "population_spend",
     "purchase_probabilities",

@@ -30,8 +30,6 @@ type ParameterRow = tuple[str, str, float, float | None, float | None, float | N
 _WITH_UNIT = frozenset({"alpha", "beta", "gamma"})
 # On more distinct rows than this the search runs on every k-th of them, and only its last steps on all.
 _MANY_ROWS = 50_000
-# On more than this, NUTS earns back the seconds of a faster compilation.
-_ROWS_WORTH_COMPILING = 5_000
 _NORMAL_95 = 1.959963984540054
 
 
@@ -115,9 +113,8 @@ def _draw(
     if estimation.kind == "laplace":
         centre = mode if priors is None else _centre(model, priors, data, mode)
         return draw_laplace(centre, estimation, generator, floors), {}
-    posterior = compile_posterior(model, priors)
-    if has_gradient(model) and len(data[0]) > _ROWS_WORTH_COMPILING:
-        posterior = compile_posterior(model, priors, "NUMBA")
+    # Thousands of evaluations repay the longer compilation; that of hyp2f1 gains nothing by it.
+    posterior = compile_posterior(model, priors, "NUMBA" if has_gradient(model) else "FAST_COMPILE")
     build = partial(_bind_copy, model, posterior, data)
     theta, metrics = draw_nuts(mode, build, estimation, seed_of(generator))
     kept = np.flatnonzero((theta > floors).all(axis=1))

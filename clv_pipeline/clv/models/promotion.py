@@ -14,13 +14,13 @@ NAMES = {"bg_nbd": "BG/NBD", "mbg_nbd": "MBG/NBD", "pareto_nbd": "Pareto/NBD", "
 
 @dataclass(frozen=True)
 class Candidate:
-    """A version that may be used: its purchase model, the settings it was asked for with, and whether it converged."""
+    """A version that may be used: its purchase model, the settings it was asked for with, and what speaks against it."""
 
     version: str
     fitted_as_of: str
     model: str
     asked: str
-    converged: bool = True
+    doubt: str = ""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def decide(
         return Decision(pinned, PINNED, "Chosen by `clv promote`.")
     champion = used if used and used.asked != challenger.asked else before
     if champion is None:
-        doubt = "" if challenger.converged else " It did not converge, and there is no other."
+        doubt = f" There is no other, though {challenger.doubt}." if challenger.doubt else ""
         return Decision(challenger.version, FIRST, f"No version was in use before.{doubt}")
     if reason := _find_objection(challenger, rule, is_rerun=champion is used and has_later):
         return Decision(champion.version, KEPT, reason)
@@ -79,7 +79,7 @@ def _find_objection(challenger: Candidate, rule: Rule, *, is_rerun: bool) -> str
         return "This month is run again with other settings of its models, and keeps what it was scored with."
     if rule.promote == "never":
         return "models.promote is 'never': only `clv promote` takes another version."
-    return None if challenger.converged else f"{challenger.version} did not converge."
+    return f"{challenger.version} is not taken: {challenger.doubt}." if challenger.doubt else None
 
 
 def _compare(challenger: Candidate, champion: Candidate, criteria: Mapping[str, float], tolerance: float) -> Decision:

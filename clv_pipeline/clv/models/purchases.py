@@ -1,7 +1,7 @@
 """What the fitted purchase models say about a customer: P(alive), expected and possible numbers of purchases.
 
-Belongs here: closed forms of BG/NBD, MBG/NBD and Pareto/NBD in numpy. Does not belong here: fitting them, spend, or
-tables of customers.
+Belongs here: closed forms of BG/NBD, MBG/NBD and Pareto/NBD in numpy, and of the NBD as a baseline. Does not belong
+here: fitting them, spend, or tables of customers.
 
 All times are in weeks, all arguments broadcast. The formulas are written with hypergeometric functions after Euler's
 transformation, 2F1(a, b; c; z) = (1-z)^(c-a-b) 2F1(c-a, c-b; c; z), whose terms stay moderate however many purchases a
@@ -20,6 +20,8 @@ from clv_pipeline.clv.models.result import ModelError
 type Vector = NDArray[np.float64]
 
 PURCHASE_MODELS = ("bg_nbd", "mbg_nbd", "pareto_nbd")
+# Without dropout: a baseline, not a model to score with.
+BASELINE = "nbd"
 
 _NODES = 16
 # Closer than this to a removable singularity (a = 1, a + b = 1), the mean of the values on both sides stands in.
@@ -37,6 +39,8 @@ def p_alive(
     """
     _check_model(model)
     x, t_x, T = _as_floats(frequency, recency, T)
+    if model == BASELINE:
+        return np.ones(x.shape)
     if model == "pareto_nbd":
         return _pareto_p_alive(parameters, x, t_x, T)
     r, alpha, a, b = (parameters[name] for name in ("r", "alpha", "a", "b"))
@@ -72,6 +76,8 @@ def expected_purchases_if_alive(
     """E[purchases in (T, T + horizon] | frequency, T, alive at T]; recency does not matter any more."""
     _check_model(model)
     x, T, t = _as_floats(frequency, T, horizon)
+    if model == BASELINE:
+        return (parameters["r"] + x) / (parameters["alpha"] + T) * t
     if model == "pareto_nbd":
         r, alpha, s, beta = (parameters[name] for name in ("r", "alpha", "s", "beta"))
         length = np.log1p(t / (beta + T))
@@ -93,6 +99,8 @@ def purchase_probabilities(
     _check_model(model)
     x, T, t = (np.atleast_1d(values) for values in _as_floats(frequency, T, horizon))
     shape, scale = parameters["r"] + x, parameters["alpha"] + T
+    if model == BASELINE:
+        return _nbd_probabilities(shape, scale, t, most)
     if model != "pareto_nbd":
         return _beta_geometric_probabilities(
             shape, scale, parameters["a"], _posterior_b(model, parameters, x), t, most=most
@@ -113,7 +121,7 @@ def purchase_probabilities(
 
 
 def _check_model(model: str) -> None:
-    if model not in PURCHASE_MODELS:
+    if model not in (*PURCHASE_MODELS, BASELINE):
         raise ModelError(f"'{model}' is no purchase model: use one of {', '.join(PURCHASE_MODELS)}")
 
 

@@ -1,0 +1,122 @@
+"""Measures the fit of the models: Laplace on any number of customers, and NUTS against pymc-marketing's own model.
+
+    python benchmarks/models.py --customers 1_000_000 --only laplace
+    python benchmarks/models.py --customers 20_000
+
+Belongs here: simulated customers, timings, and whether both posteriors are the same. Does not belong here: whether the
+fit is right (`clv_pipeline_tests/clv/`), or the pipeline around it (`measure.py`).
+"""
+
+import argparse
+import resource
+import sys
+import time
+import warnings
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from clv_pipeline.clv.models import PARAMETERS, ModelFit, fit_models
+from clv_pipeline.clv.models.likelihoods import load_libraries
+from clv_pipeline.clv.models.sampling import diagnose
+
+_SEED = 1
+# CDNOW's customers, over two years of daily acquisitions.
+_R, _ALPHA, _A, _B = 0.25, 4.5, 0.8, 2.5
+_P, _Q, _GAMMA = 6.25, 3.75, 15.5
+_DAYS = 730
+_SETTINGS: dict[str, Any] = {"transactions": "bg_nbd", "priors": "default"}
+
+
+def simulate_customers(size: int) -> pl.DataFrame:
+    """Customers who buy as BG/NBD and spend as Gamma-Gamma say, in whole days and cents."""
+    draw = np.random.default_rng(_SEED)
+    rate, dropout = draw.gamma(_R, 1 / _ALPHA / 7, size), draw.beta(_A, _B, size)
+    age = draw.integers(1, _DAYS, size, endpoint=True)
+    now, last, frequency = np.zeros(size), np.zeros(size), np.zeros(size, np.int64)
+    buying = np.arange(size)
+    while buying.size:
+        now[buying] += draw.exponential(1 / np.maximum(rate[buying], 1e-12))
+        buying = buying[now[buying] <= age[buying]]
+        day = np.ceil(now[buying])
+        frequency[buying] += day > last[buying]
+        last[buying] = day
+        buying = buying[draw.random(buying.size) >= dropout[buying]]
+    shape = np.maximum(_P * frequency, 1e-9)
+    mean = draw.gamma(shape) / shape * _P * _GAMMA / draw.gamma(_Q, 1.0, size)
+    return pl.DataFrame(
+        {"frequency": frequency, "recency": last / 7, "T": age / 7, "mean": np.maximum(mean, 0.01)}
+    ).select(
+        pl.all().exclude("mean"),
+        monetary_value=pl.when(pl.col("frequency") > 0).then(pl.col("mean").round(2)),
+        spend=(pl.col("mean") * (pl.col("frequency") + 1)).round(2),
+    )
+
+
+def measure_laplace(customers: pl.DataFrame) -> None:
+    """Seconds of both models with their draws, libraries imported, and the largest memory of the process so far."""
+    begun = time.perf_counter()
+    fit = fit_models(customers, **_SETTINGS, estimation="laplace")
+    seconds = time.perf_counter() - begun
+    # Kilobytes on Linux, bytes on a Mac.
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**30 if sys.platform == "darwin" else 2**20)
+    rows = fit.evaluation.filter(metric="distinct_rows")["value"].cast(pl.Int64).to_list()
+    print(f"laplace  {customers.height:,} customers, {rows} distinct rows: {seconds:.1f} s, {peak:.2f} GB at most")
+
+
+def measure_nuts(customers: pl.DataFrame, draws: int) -> None:
+    """Seconds of NUTS on counted rows and of pymc-marketing's BetaGeoModel on one row per customer, same priors."""
+    begun = time.perf_counter()
+    ours = fit_models(customers, **_SETTINGS, estimation="mcmc", draws=draws, tune=draws)
+    seconds = time.perf_counter() - begun
+    begun = time.perf_counter()
+    theirs = _sample_with_library(customers, draws)
+    library = time.perf_counter() - begun
+    print(f"nuts     both models on counted rows: {seconds:.1f} s {ours.doubts or 'converged'}")
+    logs = np.log(np.stack([theirs[name] for name in PARAMETERS["bg_nbd"]], axis=-1))
+    print(f"library  BG/NBD alone on raw rows: {library:.1f} s {diagnose(logs)}")
+    print(f"ratio    {library / seconds:.1f} (the library samples no Gamma-Gamma here)")
+    for name in PARAMETERS["bg_nbd"]:
+        found = _read_draws(ours, name)
+        print(
+            f"{name:8} {found.mean():.4f} +- {found.std():.4f}   {theirs[name].mean():.4f} +- {theirs[name].std():.4f}"
+        )
+
+
+def _sample_with_library(customers: pl.DataFrame, draws: int) -> dict[str, Any]:
+    library = import_module("pymc_marketing.clv")
+    prior = import_module("pymc_extras.prior").Prior
+    weeks = float(customers["T"].to_numpy().mean())
+    modes = {"r": 0.5, "alpha": 0.5 * weeks, "a": 1.0, "b": 2.0}
+    config = {name: prior("Gamma", alpha=1.5, beta=0.5 / mode) for name, mode in modes.items()}
+    frame = customers.select("frequency", "recency", "T").with_row_index("customer_id").to_pandas()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = library.BetaGeoModel(data=frame, model_config=config)
+        model.fit(method="mcmc", draws=draws, tune=draws, chains=4, random_seed=_SEED, progressbar=False)
+    return {name: np.asarray(model.idata.posterior[name]) for name in modes}
+
+
+def _read_draws(fit: ModelFit, parameter: str) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    return fit.draws.filter(model="bg_nbd", parameter=parameter)["value"].to_numpy()
+
+
+def main() -> None:
+    """Reads the size from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--customers", type=int, default=20_000)
+    parser.add_argument("--draws", type=int, default=500, help="per chain of NUTS, after as many steps of tuning")
+    parser.add_argument("--only", choices=["laplace", "nuts"])
+    chosen = parser.parse_args()
+    customers = simulate_customers(chosen.customers)
+    load_libraries()
+    if chosen.only != "nuts":
+        measure_laplace(customers)
+    if chosen.only != "laplace":
+        measure_nuts(customers, chosen.draws)
+
+
+if __name__ == "__main__":
+    main()
