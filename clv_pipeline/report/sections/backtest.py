@@ -163,7 +163,7 @@ def _build_tracking(weeks: pl.DataFrame) -> FigureGrid:
     )
     made = n.count(last["cumulative_actual"][0])
     sentence = f"By week {last['week'][0]} {made} repeat purchases were made; expected: {ends}."
-    note = "Left of the dashed line the models were fitted, right of it they forecast."
+    note = "Up to week 0 the models were fitted, after it they forecast."
     return FigureGrid(
         [
             Figure("chart-backtest-cumulative", "Repeat purchases so far", sentence, cumulative, note),
