@@ -42,10 +42,12 @@ def locate_spend(models: Models, customers: pl.DataFrame, weeks: float, purchase
     to nothing.
     """
     bought = read_vector(customers, "actual_purchases") > 0
+    below, up_to = np.zeros(len(bought)), purchases.up_to.copy()
+    if not bought.any():
+        return Probabilities(below, up_to)
     buyers = customers.filter(pl.Series(bought))
     seen = (read_vector(buyers, name) for name in ("frequency", "recency", "T", "monetary_value"))
     y = np.maximum(read_vector(buyers, "actual_spend"), _NEXT_TO_NOTHING)
-    below, up_to = np.zeros(len(bought)), purchases.up_to.copy()
     below[bought], up_to[bought] = spend_cdf(models, *seen, horizon=weeks, y=y)
     return Probabilities(below, up_to)
 

@@ -17,8 +17,8 @@ from clv_pipeline.clv.scores import Models, read_models
 type Vector = NDArray[np.float64]
 type Fit = Callable[..., ModelFit]
 
-# More customers tell the parameters apart no better than a forecast can use: beyond this the fit sees every k-th.
-MOST_FITTED = 20_000
+# Of a larger base the fit sees every k-th customer: their total forecast is good to well below 1%.
+MOST_FITTED = 50_000
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,9 @@ class Fold:
     `customers`: one row per customer known at the origin, sorted by customer_id; cohort, frequency, recency, T (weeks),
     monetary_value and spend at the origin; last_purchases and last_spend within the `last_weeks` before it;
     actual_purchases (purchase days) and actual_spend (0 where returns reach it) within the `weeks` after it.
-    `newcomers`: frequency, T and spend_repeated (spend of the repeat purchases) at the end of those weeks of the
-    customers acquired in them. `earlier`: frequency, recency, T at an origin `weeks` before this one, with the same two
-    actuals until this one; empty where there is no such history.
+    `newcomers`: frequency and T at the end of those weeks of the customers acquired in them. `earlier`:
+    frequency, recency, T at an origin `weeks` before this one, with the same two actuals until this one; empty where
+    there is no such history.
     """
 
     customers: pl.DataFrame

@@ -5,7 +5,7 @@ ones (`sql/5_models/`), drawing them.
 """
 
 from collections.abc import Mapping, Sequence
-from math import ceil
+from math import ceil, floor
 
 import numpy as np
 import polars as pl
@@ -39,9 +39,10 @@ def track_weeks(
     `customers`: frequency, recency, T (weeks) at the origin. `actual`: repeat purchases by week; week 0 ends with the
     origin, week 1 is the first after it. Until the origin the model expects E[X(t)] of a new customer since each one's
     first day, after it the forecast given what was known at the origin, so that its sum is that of the backtest.
+    Days after the last whole week are left out.
     """
     ages = np.rint(read_vector(customers, "T") * 7).astype(np.int64)
-    first, last = -ceil(int(ages.max()) / 7) + 1, ceil(weeks - 1e-9)
+    first, last = -ceil(int(ages.max()) / 7) + 1, floor(weeks + 1e-9)
     numbers = np.arange(first, last + 1)
     happened = np.array([float(actual.get(int(week), 0.0)) for week in numbers])
     starts = np.bincount(ages)
@@ -49,7 +50,7 @@ def track_weeks(
     tables = []
     for models in fitted:
         before = _expect_before(models, starts, numbers[numbers <= 0])
-        after = before[-1] + _expect_after(models, distinct, np.minimum(numbers[numbers > 0], weeks), weeks)
+        after = before[-1] + _expect_after(models, distinct, numbers[numbers > 0].astype(np.float64), weeks)
         cumulative = np.concatenate([before, after])
         tables.append(
             pl.DataFrame(
