@@ -53,7 +53,7 @@ def _print(settings: Settings, month: str, customer: dict[str, Any]) -> None:
     from clv_pipeline.report import numbers as n  # noqa: PLC0415
 
     currency = settings.source.currency
-    factors = decompose_score(customer, horizon_months=settings.value.horizon_months)
+    factors = decompose_score(customer)
     _say(f"[bold]Customer {escape(customer['customer_id'])}[/], as of the end of {n.month(month)}")
     _say(words.describe_history(customer))
     console.print()
@@ -66,7 +66,8 @@ def _print(settings: Settings, month: str, customer: dict[str, Any]) -> None:
         cells = [words.write_factor(value, factor.unit, currency) for value in (factor.value, factor.base)]
         grid.add_row(f"{sign} {factor.name}", *cells, factor.meaning)
     clv, average = (n.money(customer[name], currency) for name in ("clv", "base_clv"))
-    grid.add_row("= CLV", clv, average, "discounted profit expected over the horizon")
+    horizon = n.plural(settings.value.horizon_months, "month")
+    grid.add_row("= CLV", clv, average, f"discounted profit expected over a horizon of {horizon}")
     console.print(grid)
     console.print()
     _say(words.describe_ranges(customer, currency))

@@ -17,7 +17,7 @@ from clv_pipeline.lake import Lake, LakeError, rename_durably
 from clv_pipeline.pins import PINS
 from clv_pipeline.pipeline import AS_OF_STEPS, MONTH_STEPS
 from clv_pipeline.settings import Settings
-from clv_pipeline.sql import quote_literal
+from clv_pipeline.sql import load_sql, quote_literal
 from clv_pipeline.state import State
 
 _MADE_FROM = ".report"
@@ -33,6 +33,7 @@ _AS_OF_TABLES = (
     "models.choice",
     "models.in_use",
     "models.promotions",
+    "scores.totals",
     "drift.checks",
 )
 _SUMMARIES = {
@@ -55,6 +56,9 @@ _SUMMARIES = {
     "scores.ranges": """
         SELECT count(*) AS customers, count(*) FILTER (WHERE clv > 0 AND clv_upper = 0) AS unlikely
         FROM scores.customers WHERE as_of = {as_of}""",
+    "scores.examples": f"WITH compared AS ({load_sql('6_scores/compared')}) {load_sql('6_scores/examples')}".replace(
+        "$as_of", "{as_of}"
+    ),
     "transactions.quarantine": """
         SELECT reason, count(*) AS lines FROM transactions.quarantine
         WHERE period <= {as_of} OR period IS NULL GROUP BY reason ORDER BY lines DESC, reason""",
@@ -169,7 +173,7 @@ def _gather(con: duckdb.DuckDBPyConnection, as_of: str, wanted: Sequence[str] | 
     present = {row[0] for row in con.execute("SELECT schema_name || '.' || view_name FROM duckdb_views()").fetchall()}
     present.add("transactions.reconciliation")
     sources = {"rfm.segments": "rfm.customers"}
-    derived = ("scores.top", "scores.bottom", "scores.deciles", "scores.ranges")
+    derived = ("scores.top", "scores.bottom", "scores.deciles", "scores.ranges", "scores.examples")
     sources |= dict.fromkeys(derived, "scores.customers")
     for name, query in queries.items():
         if sources.get(name, name) in present and (wanted is None or name in wanted):

@@ -1,10 +1,12 @@
 """From a CSV file through every stage to the numbers that were published for it."""
 
+import re
 from importlib import metadata
 
 import polars as pl
 import pytest
 
+from clv_pipeline.cli import run_app
 from clv_pipeline.pipeline import AS_OF_STEPS
 from clv_pipeline_tests.warehouse import Warehouse
 
@@ -56,6 +58,28 @@ def test_scores_use_the_fit_and_give_one_time_buyers_the_population_mean(cdnow: 
     assert once["p_alive"].unique().to_list() == [1.0]
     twice = scores.filter((pl.col("frequency") == 2) & ((pl.col("monetary_value") - 22.345).abs() < 1e-9))
     assert twice["expected_spend"].round(2).to_list() == [24.65]
+
+
+def test_totals_are_sums_of_scores(cdnow: Warehouse) -> None:
+    totals = cdnow.query("SELECT * FROM scores.totals WHERE as_of = '1997-09'")
+    scores = cdnow.query("SELECT * FROM scores.customers WHERE as_of = '1997-09'")
+    by_level = totals.group_by("level").agg(pl.col("customers").sum(), pl.col("clv").sum())
+    assert set(by_level["level"]) == {"total", "segment", "decile", "cohort"}
+    assert set(by_level["customers"]) == {2357}
+    assert by_level["clv"].to_list() == pytest.approx([scores["clv"].sum()] * 4)
+
+
+def test_one_score_is_explained(cdnow: Warehouse, capsys: pytest.CaptureFixture[str]) -> None:
+    once = cdnow.query("SELECT customer_id FROM rfm.customers WHERE frequency = 0 ORDER BY customer_id").item(0, 0)
+    assert run_app(["explain", once, "--config", str(cdnow.config)]) == 0
+    told = capsys.readouterr().out
+    assert "One purchase day" in told
+    assert re.search(r"P\(alive\) +1\.00", told)
+    assert "$35.17" in told
+    assert "nobody leave before a repeat purchase" in told
+    assert run_app(["explain", "nobody", "--config", str(cdnow.config)]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "no customer 'nobody' has a score as of 1997-09" in line
 
 
 def test_later_purchases_are_not_seen(cdnow: Warehouse) -> None:

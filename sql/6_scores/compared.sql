@@ -41,4 +41,5 @@ SELECT
     AVG(s.clv) OVER () AS base_clv
 FROM scores.customers AS s
 INNER JOIN rfm.customers AS r ON s.customer_id = r.customer_id AND s.as_of = r.as_of
-WHERE s.as_of = $as_of
+-- A month that was scored before there was a margin in the scores has nothing to compare.
+WHERE s.as_of = $as_of AND s.margin IS NOT NULL

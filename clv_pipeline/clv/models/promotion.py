@@ -14,7 +14,7 @@ NAMES = {"bg_nbd": "BG/NBD", "mbg_nbd": "MBG/NBD", "pareto_nbd": "Pareto/NBD", "
 
 @dataclass(frozen=True)
 class Candidate:
-    """A version that may be used: its purchase model, the settings it was asked for with, and what speaks against it."""
+    """A version that may be used: its purchase model, a hash of the settings it was asked for with, any doubt."""
 
     version: str
     fitted_as_of: str

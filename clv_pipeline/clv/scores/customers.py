@@ -43,10 +43,12 @@ def score_customers(
     average: clv = expected_purchases x expected_spend x margin x discount.
 
     clv_lower and clv_upper hold, with 80% probability given the parameters, the value of what the customer will really
-    spend: whether alive, how often, and how much each time are all open (`bound_spend`). Spend is discounted as the
-    expected purchases are, on average over the horizon. Most customers buy nothing with more than 10% probability, so a
-    lower bound of 0 is normal, and both bounds are 0 for who is almost surely gone, even if clv is not. clv_lower_50
-    and clv_upper_50 hold it with 50%, clv_lower_95 and clv_upper_95 with 95%. clv_sd is the standard deviation of it.
+    spend: whether alive, how often, and how much each time are all open (`bound_spend`); clv_lower_50 and clv_upper_50
+    hold it with 50%, clv_lower_95 and clv_upper_95 with 95%, and clv_sd is its standard deviation. Most customers buy
+    nothing with more than 10% probability, so a lower bound of 0 is normal, and both bounds are 0 for who is almost
+    surely gone, even if clv is not. Spend is discounted as the expected purchases are, on average over the horizon: at
+    10% a year the bounds keep their probability within 0.4 points. Nor are the parameters varied: at 300 customers that
+    moves the coverage of 90% bounds by up to 0.4 points, at 2,000 by 0.15.
 
     residual_clv is the value of the rest of the customer's lifetime, without a horizon, discounted continuously (see
     `residual.py`); never below clv, and null where the annual rate is not above 0.

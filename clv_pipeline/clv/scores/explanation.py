@@ -21,7 +21,7 @@ class Factor:
     meaning: str
 
 
-def decompose_score(customer: Mapping[str, Any], *, horizon_months: int) -> list[Factor]:
+def decompose_score(customer: Mapping[str, Any]) -> list[Factor]:
     """P(alive), purchases if alive, spend, margin and discount: their product is the customer's clv.
 
     `customer`: p_alive, expected_purchases, expected_spend, margin, discount as in scores.customers, and base_p_alive,
@@ -30,7 +30,6 @@ def decompose_score(customer: Mapping[str, Any], *, horizon_months: int) -> list
     """
     alive = float(customer["p_alive"])
     if_alive = float(customer["expected_purchases"]) / alive if alive > 0 else 0.0
-    horizon = "month" if horizon_months == 1 else f"{horizon_months} months"
     return [
         Factor("P(alive)", alive, customer["base_p_alive"], "probability", "the chance of being still active"),
         Factor(
@@ -38,7 +37,7 @@ def decompose_score(customer: Mapping[str, Any], *, horizon_months: int) -> list
             if_alive,
             customer["base_purchases_if_alive"],
             "number",
-            f"purchase days in the next {horizon}, if still active; from own rate and that of all customers",
+            "purchase days within the horizon, if still active; from the customer's own rate and that of all",
         ),
         Factor(
             "expected spend",

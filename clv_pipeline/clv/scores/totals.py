@@ -4,10 +4,10 @@ Belongs here: the base, and its parts by segment, decile and cohort. Does not be
 (`bounds.py`), future customers, or the definition of the groups.
 
 Two things keep a sum from being known. Chance: given the parameters customers are independent, so the variances of
-what they will really spend add up. And the parameters: they err for all customers at once, so this part does not
-average out, and is most of it in a large base. Each posterior draw gives the sum another mean, and the variance of
-these is added (the law of total variance). The sum is then taken as gamma distributed with that mean and variance:
-never below 0, skew where few customers matter, normal where many do.
+what they will really spend add up. And the parameters: they err for all customers at once, so this part is the same
+share of a large group as of a small one. Each posterior draw gives the sum another mean, and the variance of these is
+added (the law of total variance). The sum is then taken as gamma distributed with that mean and variance: never below
+0, skew where few customers matter, normal where many do.
 """
 
 from collections.abc import Sequence

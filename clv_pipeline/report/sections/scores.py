@@ -1,4 +1,4 @@
-"""Scores: what customers are expected to bring, by decile, and the two ends of the list."""
+"""Scores: what customers are expected to bring, by decile and in all, three examples, and the two ends of the list."""
 
 import polars as pl
 
@@ -6,6 +6,7 @@ from clv_pipeline.report import numbers as n
 from clv_pipeline.report.blocks import Block, Figure, Note, Section, empty_section
 from clv_pipeline.report.charts.models import draw_score_deciles
 from clv_pipeline.report.facts import ReportData, add_up
+from clv_pipeline.report.sections.explained import build_examples, build_totals
 from clv_pipeline.report.sections.models import ALIVE_NOTE, has_certain_alive
 from clv_pipeline.report.tables import Column, Table, amounts, build_table, counts, decimals, label, shares
 
@@ -13,13 +14,17 @@ _ID, _TITLE, _QUESTION = "scores", "Scores", "Which customers are expected to br
 
 
 def build_section(data: ReportData) -> Section:
-    """CLV by decile with its table, then the top and the bottom of the list."""
+    """CLV by decile with its table, sums with their ranges, scores taken apart, the top and the bottom of the list."""
     deciles, top = data.table("scores.deciles"), data.table("scores.top")
     if deciles.is_empty() and top.is_empty():
         return empty_section(_ID, _TITLE, "There are no scores for this month: no fitted model has passed its checks.")
     blocks: list[Block] = []
     if not deciles.is_empty():
         blocks += _build_deciles(data, deciles.sort("decile"))
+    if not data.table("scores.totals").is_empty():
+        blocks += build_totals(data)
+    if not data.table("scores.examples").is_empty():
+        blocks += build_examples(data)
     if has_certain_alive(data):
         blocks.append(Note([ALIVE_NOTE]))
     if sentence := describe_unlikely(data.table("scores.ranges")):
