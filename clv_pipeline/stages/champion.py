@@ -113,7 +113,7 @@ def _read_candidate(step: Step, month: str) -> Candidate | None:
     stamp = step.state.stamp(IN_USE, month)
     if stamp is None or not stamp.facts.get("version"):
         return None
-    return Candidate(**{name: stamp.facts[name] for name in Candidate.__dataclass_fields__})
+    return Candidate(**{name: stamp.facts[name] for name in Candidate.__dataclass_fields__ if name in stamp.facts})
 
 
 def _load(
