@@ -111,7 +111,8 @@ def _choose(state: "State", month: str, version: str | None, how: str) -> None:
     from clv_pipeline.pins import Pin, add_pin, find_pin  # noqa: PLC0415
 
     state.lake.prepare()
-    replaced = _find_current(state, month, find_pin(state.lake, month))
+    latest = max(month, *state.stamps(_IN_USE))
+    replaced = _find_current(state, latest, find_pin(state.lake, latest))
     add_pin(state.lake, Pin(month, version, replaced, how))
     console.print(f"{month} and later: {version or 'the version that the rule picks'} ({how})", soft_wrap=True)
     later = sorted(as_of for as_of in state.stamps(_IN_USE) if as_of >= month)
@@ -134,7 +135,7 @@ def _lay_out(state: "State", versions: "list[StoredVersion]") -> Grid:
     shown = ("version", *(("as-of", "model") if console.width >= _WIDE else ()), "estimation", "fitted (UTC)")
     grid = Grid(box=None, header_style="bold", pad_edge=False)
     for name in (*shown, "backtest", "in use for", "pinned from"):
-        grid.add_column(name, overflow="fold")
+        grid.add_column(name, no_wrap=name == "version", overflow="fold")
     for version in versions:
         facts = version.facts
         criteria = {row["model"]: f"{row['criterion']} {row['value']:.3f}" for row in facts["backtest"]}

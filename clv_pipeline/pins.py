@@ -25,7 +25,10 @@ _SCHEMA = {
 
 @dataclass(frozen=True)
 class Pin:
-    """A choice for `as_of_from` and later; version None lifts an earlier one. `replaced` was in use before it."""
+    """A choice for `as_of_from` and later; version None lifts an earlier one.
+
+    `replaced` is what the latest as-of month used until then.
+    """
 
     as_of_from: str
     version: str | None

@@ -109,7 +109,10 @@ def _describe_assumptions(facts: CardFacts) -> list[str]:
         return [*texts, f"None of the {facts.gate.height} checks of these data questions it."]
     return [
         *texts,
-        *(f"Questioned by {check}: {text}" for check, text in questioned.select("check", "sentence").rows()),
+        *(
+            f"Questioned ({check.replace('_', ' ')}): {text}"
+            for check, text in questioned.select("check", "sentence").rows()
+        ),
     ]
 
 

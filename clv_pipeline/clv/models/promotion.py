@@ -94,5 +94,5 @@ def _compare(challenger: Candidate, champion: Candidate, criteria: Mapping[str, 
         f"in the backtest {new} is off by {value:.3f} purchases a customer, {old} by {criteria[champion.model]:.3f}"
     )
     if value <= limit:
-        return Decision(challenger.version, PROMOTED, f"Not worse: {compared}.")
-    return Decision(champion.version, KEPT, f"{challenger.version} is worse: {compared}.")
+        return Decision(challenger.version, PROMOTED, f"Not worse by more than {tolerance:.0%}: {compared}.")
+    return Decision(champion.version, KEPT, f"{challenger.version} is worse by more than {tolerance:.0%}: {compared}.")
