@@ -31,8 +31,11 @@ def declare_dependencies(spec: StepSpec, partitions: dg.MonthlyPartitionsDefinit
         Reach.HISTORY: map_history(partitions),
         Reach.COMPARED: map_earlier(1),
     }
+    # What was decided earlier (UP_TO, BEFORE) is no asset, or the asset itself: only the plan follows it.
     return [
-        dg.AssetDep(dg.AssetKey(read.table.split(".")), partition_mapping=mappings[read.reach]) for read in spec.reads
+        dg.AssetDep(dg.AssetKey(read.table.split(".")), partition_mapping=mappings[read.reach])
+        for read in spec.reads
+        if read.reach in mappings
     ]
 
 

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from clv_pipeline.cli_explain import explain
+from clv_pipeline.cli_models import models, promote, rollback
 from clv_pipeline.cli_options import Config, check_month, console, read_settings
 from clv_pipeline.settings import Settings, SettingsError, load_settings
 
@@ -253,6 +254,9 @@ def report(
 
 
 app.command(epilog="Example: clv explain 12345 --as-of 1998-06")(explain)
+app.command(epilog="Example: clv models --card 1998-06-bg_nbd-1a2b3c4d")(models)
+app.command(epilog="Example: clv promote 1998-05-bg_nbd-1a2b3c4d --from 1998-06")(promote)
+app.command(epilog="Example: clv rollback --config clv.toml")(rollback)
 
 
 @app.command(epilog="Example: clv ui --config clv.toml --port 3000")

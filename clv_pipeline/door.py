@@ -21,6 +21,7 @@ import duckdb
 import polars as pl
 
 from clv_pipeline.lake import Lake, pin_files, rename_durably
+from clv_pipeline.pins import PINS
 from clv_pipeline.pipeline import AS_OF_STEPS, MONTH_STEPS
 from clv_pipeline.reconciliation import reconcile
 from clv_pipeline.settings import Settings
@@ -128,6 +129,7 @@ def _list_tables() -> list[str]:
     return [
         "landing.batches",
         "landing.customers",
+        PINS,
         *(name for step in (*MONTH_STEPS, *AS_OF_STEPS) for name in step.names),
     ]
 

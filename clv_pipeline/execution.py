@@ -167,7 +167,7 @@ def _expose_reads(spec: StepSpec, step: Step) -> None:
     for read in spec.reads:
         months: list[str] | None
         match read.reach:
-            case Reach.LANDED:
+            case Reach.LANDED | Reach.UP_TO | Reach.BEFORE:
                 continue
             case Reach.HISTORY:
                 months = [month for month in step.state.periods if month <= step.period]

@@ -20,6 +20,7 @@ class Models(Section):
     customers that the purchase model uses. `draws` of the parameters are kept for intervals, made with `seed`;
     `chains` and `tune` are for estimation = 'mcmc', where `draws` are per chain. `promote` says which new version is
     taken into use: never one that the backtest finds worse by more than `tolerance` under 'not_worse'.
+    `mlflow_uri` is the tracking server that versions are copied to.
     """
 
     transactions: Literal["bg_nbd", "mbg_nbd", "pareto_nbd", "auto"] = "bg_nbd"
@@ -33,6 +34,7 @@ class Models(Section):
     seed: int = Field(default=1, ge=0, lt=2**32)
     promote: Literal["not_worse", "always", "never"] = "not_worse"
     tolerance: float = Field(default=0.02, ge=0, lt=1)
+    mlflow_uri: str | None = None
 
     @field_validator("candidates", "covariates", mode="before")
     @classmethod

@@ -183,6 +183,13 @@ def draw_fit(repeat: pl.DataFrame) -> str:
     return draw_bars("customers by repeat purchases; mark: expected", bars)
 
 
+def draw_choice(choice: pl.DataFrame) -> str:
+    """The criterion of each candidate, the best first."""
+    ranked = choice.sort(["value", "model"])
+    bars = [Bar(row["model"], row["value"], f"{row['value']:.4f}") for row in ranked.iter_rows(named=True)]
+    return draw_bars("error of the backtest by model", bars)
+
+
 def draw_score_deciles(scores: pl.DataFrame) -> str:
     """Expected profit by score decile."""
     return draw_counts("CLV by score decile", scores.sort("decile"), "decile", "clv")

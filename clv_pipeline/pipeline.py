@@ -3,6 +3,8 @@
 Belongs here: the order, the groups that run together, who answers for a stage. Does not belong here: any step itself.
 """
 
+from clv_pipeline.stages.backtest import BACKTEST
+from clv_pipeline.stages.champion import CHAMPION
 from clv_pipeline.stages.drift import DRIFT
 from clv_pipeline.stages.first_orders import FIRST_ORDERS
 from clv_pipeline.stages.lenses import LENSES
@@ -16,7 +18,7 @@ from clv_pipeline.stages.transactions import TRANSACTIONS
 from clv_pipeline.steps import StepSpec
 
 MONTH_STEPS: tuple[StepSpec, ...] = (TRANSACTIONS, ORDERS, CUSTOMER_PERIODS, FIRST_ORDERS, PERIODS)
-AS_OF_STEPS: tuple[StepSpec, ...] = (RFM, LENSES, MODELS, SCORES, TOTALS, PROJECTION, DRIFT)
+AS_OF_STEPS: tuple[StepSpec, ...] = (RFM, LENSES, BACKTEST, MODELS, CHAMPION, SCORES, TOTALS, PROJECTION, DRIFT)
 STAGES = ("transactions", "marts", "rfm", "lenses", "models", "scores", "drift")
 
 _OWNERS = {"transactions": "team:data-engineering", "marts": "team:data-engineering"}

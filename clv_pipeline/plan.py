@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from clv_pipeline.periods import group_ranges
 from clv_pipeline.state import State
-from clv_pipeline.steps import StepSpec
+from clv_pipeline.steps import Reach, StepSpec
 
 INHERITED = "what it reads is stale"
 
@@ -36,15 +36,19 @@ class PlannedRun:
 def find_stale(steps: Sequence[StepSpec], state: State, periods: Iterable[str]) -> list[Stale]:
     """The stale months of `steps`, which are in pipeline order; a month is stale when something before it is."""
     found: list[Stale] = []
+    earlier: set[str] = set()
     for period in periods:
         dirty: set[str] = set()
         for step in steps:
             reason = step.explain_staleness(state, period)
-            if reason is None and any(read.table in dirty for read in step.reads):
+            if reason is None and any(
+                read.table in (earlier if read.reach is Reach.BEFORE else dirty) for read in step.reads
+            ):
                 reason = INHERITED
             if reason:
                 dirty |= {table.name for table in step.tables}
                 found.append(Stale(step, period, reason))
+        earlier |= dirty
     return found
 
 

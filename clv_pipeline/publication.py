@@ -14,6 +14,7 @@ import polars as pl
 
 from clv_pipeline.door import open_views, rebuild_door
 from clv_pipeline.lake import Lake, LakeError, rename_durably
+from clv_pipeline.pins import PINS
 from clv_pipeline.pipeline import AS_OF_STEPS, MONTH_STEPS
 from clv_pipeline.settings import Settings
 from clv_pipeline.sql import load_sql, quote_literal
@@ -25,10 +26,20 @@ _AS_OF_TABLES = (
     "models.parameters",
     "models.evaluation",
     "models.repeat_purchases",
+    "models.backtest",
+    "models.backtest_calibration",
+    "models.backtest_pit",
+    "models.backtest_weeks",
+    "models.choice",
+    "models.in_use",
+    "models.promotions",
     "scores.totals",
     "drift.checks",
 )
 _SUMMARIES = {
+    "models.cards": """
+        SELECT c.* FROM models.cards c JOIN models.promotions p USING (version)
+        WHERE p.as_of = {as_of} QUALIFY row_number() OVER (PARTITION BY c.line ORDER BY c.as_of) = 1 ORDER BY c.line""",
     "marts.periods": "SELECT * FROM marts.periods WHERE period <= {as_of} ORDER BY period",
     "rfm.segments": """
         SELECT segment, count(*) AS customers, CAST(sum(spend) AS DECIMAL(18, 2)) AS spend
@@ -145,7 +156,11 @@ def read_made_from(lake: Lake) -> str | None:
 
 def describe_contents(state: State) -> str:
     """A hash of everything published and landed; equal hashes mean that the report and `clv.duckdb` are current."""
-    tables = ["landing.customers", *(table.name for step in (*MONTH_STEPS, *AS_OF_STEPS) for table in step.tables)]
+    tables = [
+        "landing.customers",
+        PINS,
+        *(table.name for step in (*MONTH_STEPS, *AS_OF_STEPS) for table in step.tables),
+    ]
     stamps = [(name, month, stamp.content) for name in tables for month, stamp in state.stamps(name).items()]
     described = repr((str(state.lake.home), state.ledger.next_seq, sorted(stamps)))
     return sha256(described.encode()).hexdigest()[:20]
@@ -170,6 +185,7 @@ def _state_facts(state: State, settings: Settings, as_of: str, months: list[str]
     from clv_pipeline.report import ReportFacts  # noqa: PLC0415
 
     fitted = state.stamps("models.parameters").get(as_of)
+    used = state.stamps("models.in_use").get(as_of)
     known_costs = "line_cost" in settings.source.columns or "unit_cost" in settings.source.columns
     margin = f"spend x {settings.value.margin:.0%} margin"
     basis = (
@@ -184,8 +200,8 @@ def _state_facts(state: State, settings: Settings, as_of: str, months: list[str]
         window=settings.periods.window,
         cohort=settings.periods.cohort,
         value_basis=basis,
-        model_name=settings.models.transactions if fitted else None,
-        model_version=fitted.facts.get("version") if fitted else None,
+        model_name=used.facts.get("model") if used else None,
+        model_version=used.facts.get("version") if used else None,
         generated_at=datetime.now(UTC),
         notes=tuple(fitted.facts.get("notes", ())) if fitted else (),
         as_of_links=tuple((month, _find_page(state.lake, month)) for month in months),

@@ -12,6 +12,7 @@ from rich.padding import Padding
 from rich.table import Table as Grid
 
 from clv_pipeline.automation import list_new_files
+from clv_pipeline.clv.models.promotion import KEPT, PINNED
 from clv_pipeline.lake import Lake
 from clv_pipeline.ledger import UNDATED
 from clv_pipeline.periods import group_ranges, list_periods
@@ -135,12 +136,15 @@ def _grid(name: str, *numbers: str) -> Grid:
 
 
 def _print_model(state: State, console: Console) -> None:
-    stamps = state.stamps("models.parameters")
-    if stamps:
-        latest = max(stamps)
-        _say(console, "model", stamps[latest].facts.get("version") or "none")
-        for note in stamps[latest].facts.get("notes", []):
-            console.print(Padding(escape(note), (0, 0, 0, 10)))
+    used, fitted = state.stamps("models.in_use"), state.stamps("models.parameters")
+    if not used:
+        return
+    latest = max(used)
+    facts = used[latest].facts
+    _say(console, "model", facts.get("version") or "none")
+    reasons = [facts["reason"]] if facts.get("decision") in (KEPT, PINNED) else []
+    for note in (*reasons, *(fitted[latest].facts.get("notes", ()) if latest in fitted else ())):
+        console.print(Padding(escape(note), (0, 0, 0, 10)))
 
 
 def _print_drift(lake: Lake, console: Console) -> None:

@@ -38,6 +38,8 @@ class Reach(Enum):
     HISTORY = "every month up to P"
     COMPARED = "P, and the month before and the reference month where they exist"
     WHOLE = "an unpartitioned table"
+    UP_TO = "the published months up to P"
+    BEFORE = "the latest published month before P"
 
 
 @dataclass(frozen=True)
@@ -201,6 +203,8 @@ def list_inputs(read: Read, state: State, period: str) -> list[tuple[str, str, s
     stamps = state.stamps(read.table)
     if read.reach is Reach.WHOLE:
         return [(read.table, month, stamp.content) for month, stamp in stamps.items()]
+    if read.reach in (Reach.UP_TO, Reach.BEFORE):
+        return [(read.table, month, stamps[month].content) for month in reached_months(read, state, period)]
     months = [period]
     if read.reach is Reach.HISTORY:
         months = [month for month in state.periods if month <= period]
@@ -209,6 +213,14 @@ def list_inputs(read: Read, state: State, period: str) -> list[tuple[str, str, s
     if read.reach is Reach.COMPARED:
         months += [month for month in compared_months(state, period) if month in stamps]
     return [(read.table, month, stamps[month].content) for month in months]
+
+
+def reached_months(read: Read, state: State, period: str) -> list[str]:
+    """The published months that a read of reach UP_TO or BEFORE means for `period`; none is missed."""
+    months = sorted(month for month in state.stamps(read.table) if month <= period)
+    if read.reach is Reach.UP_TO:
+        return months
+    return [month for month in months if month < period][-1:]
 
 
 def compared_months(state: State, period: str) -> list[str]:

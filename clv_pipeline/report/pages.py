@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from clv_pipeline.report.blocks import NextStep, Page, Section
 from clv_pipeline.report.facts import ReportData
 from clv_pipeline.report.sections import (
+    backtest,
     behaviours,
     comparison,
     drift,
@@ -27,6 +28,7 @@ from clv_pipeline.report.sections import (
     lens5,
     lens5_outlook,
     lens5_shares,
+    model_card,
     models,
     months,
     quality,
@@ -191,7 +193,14 @@ PAGES: Sequence[PageSpec] = (
         "Models and scores",
         "Models and scores",
         "What are customers expected to do from here on, and how good is that forecast?",
-        (segments.build_section, models.build_section, scores.build_section, drift.build_section),
+        (
+            segments.build_section,
+            backtest.build_section,
+            models.build_section,
+            model_card.build_section,
+            scores.build_section,
+            drift.build_section,
+        ),
         (
             NextStep("What the expected profit is compared with: the profit of the window.", "lens1"),
             NextStep("If drift is found: has the data changed, or the customers?", "quality"),

@@ -16,6 +16,7 @@ from clv_pipeline.schemas.models import Draws, Evaluation, Gate, Parameters, Rep
 from clv_pipeline.steps import Reach, Read, Step, StepSpec, Table
 
 _CUSTOMERS = 'SELECT frequency, recency, "T", monetary_value, spend FROM rfm.customers ORDER BY customer_id'
+_WITHOUT_BACKTEST = "bg_nbd"
 _NOBODY = "No known customer has an order yet: there is nothing to fit or to score."
 
 
@@ -24,16 +25,17 @@ def compute_models(step: Step) -> dict[str, pl.DataFrame]:
     models = step.settings.models
     customers = step.frame(_CUSTOMERS)
     if customers.is_empty():
-        step.record("models.parameters", {"version": None, "notes": [_NOBODY], "converged": True})
+        step.record("models.parameters", {"version": None, "notes": [_NOBODY], "converged": True, "refused": []})
         for check in ("fit_converged", *gate.GATE_CHECKS):
             step.advise("models.parameters", check, "there is nothing to fit", passed=True)
         return {table.name: table.schema.empty() for table in MODELS.tables}
     if models.covariates:
         raise ModelError("models.covariates: no model takes covariates yet; write covariates = []")
     findings = judge_customers(step, customers)
+    chosen = choose_transactions(step)
     fitted = fit(
         customers,
-        transactions=models.transactions,
+        transactions=chosen,
         estimation=models.estimation,
         priors=models.priors,
         draws=models.draws,
@@ -41,12 +43,19 @@ def compute_models(step: Step) -> dict[str, pl.DataFrame]:
         tune=models.tune,
         seed=models.seed,
     )
-    version = f"{step.period}-{models.transactions}-{sha256(fitted.parameters.write_json().encode()).hexdigest()[:8]}"
+    found = fitted.parameters.write_json() + fitted.draws.write_json()
+    version = f"{step.period}-{chosen}-{sha256(found.encode()).hexdigest()[:8]}"
     doubts = [f"{model}: {doubt}" for model, doubt in fitted.doubts.items()]
     converged = f"did not converge: {'; '.join(doubts)}; raise models.tune and models.draws" if doubts else "converged"
     step.advise("models.parameters", "fit_converged", f"{models.estimation} {converged}", passed=not doubts)
     refused = [finding.sentence for finding in findings if finding.level == "refuse" and not finding.passed]
-    facts = {"version": version, "notes": list(fitted.notes), "converged": not doubts, "refused": refused}
+    facts = {
+        "version": version,
+        "model": chosen,
+        "notes": list(fitted.notes),
+        "converged": not doubts,
+        "refused": refused,
+    }
     step.record("models.parameters", facts)
     named = {
         "models.parameters": fitted.parameters,
@@ -72,6 +81,14 @@ def judge_customers(step: Step, customers: pl.DataFrame) -> list[gate.Finding]:
     for finding in findings:
         step.advise("models.parameters", finding.check, finding.sentence, passed=finding.passed)
     return findings
+
+
+def choose_transactions(step: Step) -> str:
+    """The configured purchase model; for 'auto' the best of the backtest, or BG/NBD where there is none."""
+    if step.settings.models.transactions != "auto":
+        return step.settings.models.transactions
+    chosen = step.frame("SELECT model FROM models.choice WHERE chosen")
+    return _WITHOUT_BACKTEST if chosen.is_empty() else str(chosen.item())
 
 
 def _identify(frame: pl.DataFrame, as_of: str, version: str) -> pl.DataFrame:
@@ -101,6 +118,7 @@ MODELS = StepSpec(
     ),
     reads=(
         Read("rfm.customers", Reach.SAME),
+        Read("models.choice", Reach.SAME),
         Read("marts.orders", Reach.HISTORY),
         Read("marts.customer_periods", Reach.HISTORY),
         Read("landing.customers", Reach.WHOLE),

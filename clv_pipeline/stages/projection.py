@@ -1,4 +1,4 @@
-"""Stage 6, lens 5: what the next windows hold, from the models of the same as-of month.
+"""Stage 6, lens 5: what the next windows hold, from the models in use in the as-of month.
 
 Belongs here: which customers, windows and margin a projection uses. Does not belong here: the formulas
 (`clv/lenses/projection.py`).
@@ -35,7 +35,7 @@ def compute_projection(step: Step) -> dict[str, pl.DataFrame]:
     months = step.settings.periods.window_months
     projected = project_cohorts(
         customers,
-        step.frame("SELECT model, parameter, estimate FROM models.parameters"),
+        step.frame("SELECT model, parameter, estimate FROM models.in_use"),
         window_months=months,
         margin=earned_margin(step, _SEEN) or float(step.settings.value.margin),
         orders_per_purchase=step.frame(f"SELECT sum(r.orders) / sum(r.frequency + 1) AS ratio {_SEEN}").item(),
@@ -91,7 +91,7 @@ PROJECTION = StepSpec(
     ),
     reads=(
         Read("rfm.customers", Reach.SAME),
-        Read("models.parameters", Reach.SAME),
+        Read("models.in_use", Reach.SAME),
         Read("lenses.lens5_windows", Reach.SAME),
         Read("marts.customer_periods", Reach.HISTORY),
         Read("marts.first_orders", Reach.HISTORY),

@@ -1,4 +1,4 @@
-"""Stage 6: what each customer is expected to buy and to be worth, from the models of the same as-of month.
+"""Stage 6: what each customer is expected to buy and to be worth, from the models in use in the as-of month.
 
 Belongs here: which parameters and which margin a score uses. Does not belong here: the formulas (`clv/scores`), sums
 over customers (`totals.py`).
@@ -22,8 +22,8 @@ def compute_scores(step: Step) -> pl.DataFrame:
     customers = step.frame(_CUSTOMERS)
     if customers.is_empty():
         return Scores.empty()
-    parameters = step.frame("SELECT model, parameter, estimate FROM models.parameters")
-    version = step.frame("SELECT min(version) AS version FROM models.parameters").item()
+    parameters = step.frame("SELECT model, parameter, estimate FROM models.in_use")
+    version = step.frame("SELECT min(version) AS version FROM models.in_use").item()
     margin = earned_margin(step) or float(value.margin)
     scores = score_customers(
         customers,
@@ -58,7 +58,7 @@ SCORES = StepSpec(
             picture=draw_score_deciles,
         ),
     ),
-    reads=(Read("rfm.customers", Reach.SAME), Read("models.parameters", Reach.SAME)),
+    reads=(Read("rfm.customers", Reach.SAME), Read("models.in_use", Reach.SAME)),
     compute=compute_scores,
     sql=(),
     knobs=("value.",),

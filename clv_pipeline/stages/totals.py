@@ -7,13 +7,11 @@ import polars as pl
 
 from clv_pipeline.clv.scores import total_scores
 from clv_pipeline.schemas.scores import Totals
-from clv_pipeline.stages.models import MODELS
 from clv_pipeline.steps import Reach, Read, Step, StepSpec, Table
 
 _LEVELS = ("segment", "decile", "cohort")
-_PARAMETERS = "SELECT model, parameter, estimate FROM models.parameters"
-_HAS_DRAWS = "models.draws" in MODELS.names
-_DRAWS = "SELECT model, draw, parameter, value FROM models.draws"
+_PARAMETERS = "SELECT model, parameter, estimate FROM models.in_use"
+_DRAWS = "SELECT model, draw, parameter, value FROM models.in_use_draws"
 
 
 def compute_totals(step: Step) -> pl.DataFrame:
@@ -25,7 +23,7 @@ def compute_totals(step: Step) -> pl.DataFrame:
     totals = total_scores(
         scores,
         step.frame(_PARAMETERS),
-        step.frame(_DRAWS) if _HAS_DRAWS else pl.DataFrame(),
+        step.frame(_DRAWS),
         levels=_LEVELS,
         horizon_months=step.settings.value.horizon_months,
     )
@@ -47,8 +45,8 @@ TOTALS = StepSpec(
     reads=(
         Read("scores.customers", Reach.SAME),
         Read("rfm.customers", Reach.SAME),
-        Read("models.parameters", Reach.SAME),
-        *(Read("models.draws", Reach.SAME) for _ in range(_HAS_DRAWS)),
+        Read("models.in_use", Reach.SAME),
+        Read("models.in_use_draws", Reach.SAME),
         Read("marts.customer_periods", Reach.HISTORY),
         Read("landing.customers", Reach.WHOLE),
     ),

@@ -23,7 +23,7 @@ PUBLISHED = {
 
 @cache
 def read_sample() -> pl.DataFrame:
-    """The 2,357 customers of the CDNOW sample at the end of the calibration, and their holdout purchases."""
+    """The 2,357 customers of the CDNOW sample at the end of the calibration, and their holdout purchases and spend."""
     (file,) = [file for file in metadata.files("lifetimes") or [] if file.name == "CDNOW_sample.txt"]
     cells = [line.split() for line in file.read_text().splitlines() if line.strip()]
     lines = pl.DataFrame(cells, schema=["master_id", "customer_id", "day", "units", "dollars"], orient="row").select(
@@ -38,8 +38,14 @@ def read_sample() -> pl.DataFrame:
         monetary_value=pl.col("spend").slice(1).mean(),
         spend=pl.col("spend").sum(),
     )
-    later = days.filter(pl.col("day") > CALIBRATION_END).group_by("customer_id").agg(holdout=pl.len())
-    return customers.join(later, on="customer_id", how="left").with_columns(pl.col("holdout").fill_null(0))
+    later = (
+        days.filter(pl.col("day") > CALIBRATION_END)
+        .group_by("customer_id")
+        .agg(holdout=pl.len(), holdout_spend=pl.col("spend").sum())
+    )
+    return customers.join(later, on="customer_id", how="left").with_columns(
+        pl.col("holdout", "holdout_spend").fill_null(0)
+    )
 
 
 @cache

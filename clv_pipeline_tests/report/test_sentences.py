@@ -3,6 +3,7 @@
 import polars as pl
 import pytest
 
+from clv_pipeline.clv.models.words import describe_parameters
 from clv_pipeline.report import numbers as n
 from clv_pipeline.report.facts import ReportData, shift_month
 from clv_pipeline.report.sections import (
@@ -217,15 +218,16 @@ def test_models_in_words() -> None:
         orient="row",
     )
 
-    assert models.describe_models(frame, "USD") == [
-        "BG/NBD: while active, an average customer buys every 18.2 weeks; customers differ widely, most buy less often "
-        "and a few far more (r = 0.243).",
-        "After a purchase, an average customer goes inactive for good with a chance of 25%.",
-        "Gamma-Gamma: an average customer spends $35.22 a purchase; one without repeat purchases is expected to spend "
-        "that.",
+    assert describe_parameters(frame, "USD") == [
+        "BG/NBD: a typical customer buys every 18.2 weeks while active (alpha / r).",
+        "In how often they buy, customers differ widely: most buy less often, a few far more (r = 0.243).",
+        "After a repeat purchase, 25% of new customers leave for good (a / (a + b)); half of the customers have left "
+        "by repeat purchase 4.",
+        "Gamma-Gamma: a typical customer spends 35.22 USD a purchase (p gamma / (q - 1)); who has not bought again is "
+        "expected to spend that.",
     ]
     other = pl.DataFrame({"model": "pareto_nbd", "parameter": list(pareto), "estimate": list(pareto.values())})
-    assert "Half of the customers are still active 25.0 weeks" in models.describe_models(other, "USD")[1]
+    assert "Half of the customers are still active 25.0 weeks" in describe_parameters(other, "USD")[2]
 
 
 def test_fit_sentence() -> None:

@@ -2,6 +2,7 @@
 
 import polars as pl
 
+from clv_pipeline.clv.models.words import MODEL_NAMES, describe_parameters
 from clv_pipeline.report import numbers as n
 from clv_pipeline.report.blocks import Block, Figure, Note, Section, empty_section
 from clv_pipeline.report.charts.models import draw_fit
@@ -9,14 +10,6 @@ from clv_pipeline.report.facts import ReportData, add_up
 from clv_pipeline.report.tables import Column, Table, build_table, counts, label
 
 _ID, _TITLE, _QUESTION = "models-fit", "Models", "What do the models say about buying, and do they fit?"
-MODEL_NAMES = {
-    "bg_nbd": "BG/NBD",
-    "mbg_nbd": "MBG/NBD",
-    "pareto_nbd": "Pareto/NBD",
-    "nbd": "NBD",
-    "gamma_gamma": "Gamma-Gamma",
-    "mean_spend": "Mean spend",
-}
 METRIC_NAMES = {"mae": "MAE", "rmse": "RMSE", "log_likelihood": "Log-likelihood"}
 ALIVE_NOTE = (
     "BG/NBD gives every one-time buyer P(alive) = 1: in that model a customer can only go inactive after a repeat "
@@ -31,7 +24,7 @@ def build_section(data: ReportData) -> Section:
         sentence = "No model could be fitted: it takes customers with repeat purchases on different days."
         return empty_section(_ID, _TITLE, sentence)
     blocks: list[Block] = []
-    if sentences := describe_models(parameters, data.facts.currency):
+    if sentences := describe_parameters(parameters, data.facts.currency):
         blocks.append(Note(sentences))
     if has_certain_alive(data):
         blocks.append(Note([ALIVE_NOTE]))
@@ -51,24 +44,6 @@ def has_certain_alive(data: ReportData) -> bool:
     return data.facts.model_name in ("bg_nbd", "BG/NBD")
 
 
-def describe_models(parameters: pl.DataFrame, currency: str) -> list[str]:
-    """One or two sentences a model; parameters that are not there or have no mean leave a sentence out."""
-    sentences: list[str] = []
-    for model in parameters["model"].unique(maintain_order=True).to_list():
-        own = parameters.filter(pl.col("model") == model)
-        value = dict(zip(own["parameter"].to_list(), own["estimate"].to_list(), strict=True))
-        name = MODEL_NAMES.get(model, str(model))
-        if model == "gamma_gamma":
-            sentences += _describe_spend(name, value, currency)
-        elif model == "mean_spend":
-            sentences.append(
-                f"{name}: every customer is expected to spend {n.money(value.get('mean'), currency)} a purchase."
-            )
-        else:
-            sentences += _describe_rate(name, value) + _describe_end(value)
-    return sentences
-
-
 def describe_fit(repeat: pl.DataFrame) -> str:
     """How many customers the model puts into the wrong bar, and the one it misses most."""
     total = add_up(repeat, "actual")
@@ -81,41 +56,6 @@ def describe_fit(repeat: pl.DataFrame) -> str:
         f"{n.count(once['expected'])}. Over all bars it misplaces {n.share(misplaced)} of the customers, most at "
         f"{worst['purchases']} ({n.count(worst['expected'])} expected, {n.count(worst['actual'])} actual)."
     )
-
-
-def _describe_rate(name: str, value: dict[str, float]) -> list[str]:
-    rate, scale = value.get("r"), value.get("alpha")
-    if not rate or not scale:
-        return []
-    weeks = n.significant(scale / rate)
-    spread = "differ widely, most buy less often and a few far more" if rate < 1 else "are fairly alike"
-    return [
-        f"{name}: while active, an average customer buys every {weeks} weeks; customers {spread} "
-        f"(r = {n.significant(rate)})."
-    ]
-
-
-def _describe_end(value: dict[str, float]) -> list[str]:
-    a, b, s, beta = (value.get(name) for name in ("a", "b", "s", "beta"))
-    if a and b:
-        return [
-            f"After a purchase, an average customer goes inactive for good with a chance of {n.share(a / (a + b))}."
-        ]
-    if s and beta:
-        half = n.significant(beta * (2 ** (1 / s) - 1))
-        return [f"Half of the customers are still active {half} weeks after their first purchase."]
-    return []
-
-
-def _describe_spend(name: str, value: dict[str, float], currency: str) -> list[str]:
-    p, q = value.get("p"), value.get("q")
-    scale = value.get("gamma", value.get("v"))
-    if not p or not q or not scale or q <= 1:
-        return []
-    mean = n.money(p * scale / (q - 1), currency)
-    return [
-        f"{name}: an average customer spends {mean} a purchase; one without repeat purchases is expected to spend that."
-    ]
 
 
 def _build_repeat(data: ReportData, repeat: pl.DataFrame) -> Table:

@@ -1,0 +1,189 @@
+"""A fold judged: every model and baseline on every measure, as rows.
+
+Belongs here: which measures are taken on which customers, and the tables they go to. Does not belong here: the
+measures (`metrics.py`, `calibration.py`), forecasts (`holdout.py`, `baselines.py`).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from clv_pipeline.clv.backtest import calibration
+from clv_pipeline.clv.backtest.baselines import fit_nbd, forecast_baselines
+from clv_pipeline.clv.backtest.holdout import Fit, Fold, Forecast, fit_candidates, forecast_candidate, read_vector
+from clv_pipeline.clv.backtest.metrics import (
+    DECILES,
+    cut_deciles,
+    measure_all,
+    measure_groups,
+    name_frequencies,
+)
+from clv_pipeline.clv.backtest.newcomers import measure_newcomers
+from clv_pipeline.clv.models import fit_models
+from clv_pipeline.clv.scores import Models, Probabilities
+
+type Vector = NDArray[np.float64]
+type Codes = NDArray[np.int64]
+type Row = tuple[str, str, str, str, float]
+"""Model, target, segment, metric, value."""
+
+TARGETS = ("purchases", "spend")
+MEASURE_SCHEMA = {
+    "model": pl.String,
+    "target": pl.String,
+    "segment": pl.String,
+    "metric": pl.String,
+    "value": pl.Float64,
+}
+CALIBRATION_SCHEMA = {
+    "model": pl.String,
+    "target": pl.String,
+    "grouping": pl.String,
+    "bin": pl.String,
+    "customers": pl.Int64,
+    "mean_actual": pl.Float64,
+    "mean_forecast": pl.Float64,
+}
+PIT_SCHEMA = {
+    "model": pl.String,
+    "target": pl.String,
+    "pit_bin": pl.Int64,
+    "share": pl.Float64,
+}
+
+
+@dataclass(frozen=True)
+class FoldResult:
+    """What a fold says.
+
+    `measures`: model (baselines among them), target (purchases or spend), segment ('all', 'frequency:0'..'7+',
+    'decile:1' (highest forecasts)..'decile:10', 'cohort:<name>', 'newcomers'), metric, value. `calibration`: mean
+    actual and mean forecast per customer by frequency and by decile of the model's own forecast. `pit`: share of
+    customers by twentieth of the randomised probability integral transform. `fitted`: the candidates that
+    could be fitted, and `notes` says why others could not.
+    """
+
+    measures: pl.DataFrame
+    calibration: pl.DataFrame
+    pit: pl.DataFrame
+    fitted: Sequence[Models]
+    notes: Sequence[str]
+
+
+def run_fold(
+    fold: Fold,
+    models: Sequence[str],
+    *,
+    priors: str | Mapping[str, Mapping[str, Mapping[str, object]]],
+    fit: Fit = fit_models,
+) -> FoldResult:
+    """Fits `models` to what was known at the origin, forecasts with them and the baselines, and measures both.
+
+    Everything is estimated from customers as known at the origin. The result depends neither on the order of rows nor
+    on the clock. Raises ModelError only for settings that no data could satisfy.
+    """
+    customers = fold.customers.sort("customer_id")
+    fold = Fold(customers, fold.newcomers, fold.earlier, fold.weeks, fold.last_weeks)
+    fitted, notes = fit_candidates(customers, models, priors=priors, fit=fit)
+    nbd = fit_nbd(customers)
+    forecasts = {found.purchase_model: forecast_candidate(found, customers, fold.weeks) for found in fitted}
+    forecasts |= forecast_baselines(fold, nbd, fitted[0] if fitted else None)
+    located, rows = _judge_distributions(fold, fitted, nbd)
+    rows += [row for name, forecast in forecasts.items() for row in _measure_forecast(name, forecast, customers)]
+    rows += [
+        ("nbd" if found is None else found.purchase_model, "purchases", "newcomers", metric, value)
+        for found in (*fitted, None)
+        for metric, value in measure_newcomers(fold.newcomers, found, nbd).items()
+    ]
+    return FoldResult(
+        pl.DataFrame(rows, schema=MEASURE_SCHEMA, orient="row"),
+        _calibrate(forecasts, customers),
+        _share_pits(located),
+        fitted,
+        notes,
+    )
+
+
+def read_actual(customers: pl.DataFrame, target: str) -> Vector:
+    """What happened within the weeks after the origin."""
+    return read_vector(customers, f"actual_{target}")
+
+
+def read_forecast(forecast: Forecast, target: str) -> Vector:
+    """What was expected of it."""
+    return forecast.purchases if target == "purchases" else forecast.spend
+
+
+def _measure_forecast(model: str, forecast: Forecast, customers: pl.DataFrame) -> list[Row]:
+    rows: list[Row] = []
+    for target in TARGETS:
+        actual, expected = read_actual(customers, target), read_forecast(forecast, target)
+        rows += [(model, target, "all", metric, value) for metric, value in measure_all(actual, expected).items()]
+        for grouping, (names, codes) in _group(customers, expected).items():
+            for name, measures in zip(names, measure_groups(actual, expected, codes, len(names)), strict=True):
+                rows += [(model, target, f"{grouping}:{name}", metric, value) for metric, value in measures.items()]
+    return rows
+
+
+def _group(customers: pl.DataFrame, expected: Vector) -> dict[str, tuple[Sequence[str], Codes]]:
+    """Names of the groups and each customer's group, by frequency, decile of the forecast and cohort."""
+    frequencies = name_frequencies()
+    cohorts = sorted(customers["cohort"].unique().to_list())
+    return {
+        "frequency": (frequencies, np.minimum(customers["frequency"].to_numpy(), len(frequencies) - 1)),
+        "decile": ([str(decile) for decile in range(1, DECILES + 1)], cut_deciles(expected)),
+        "cohort": (cohorts, np.searchsorted(np.array(cohorts), customers["cohort"].to_numpy())),
+    }
+
+
+def _judge_distributions(
+    fold: Fold, fitted: Sequence[Models], nbd: tuple[float, float]
+) -> tuple[dict[tuple[str, str], Probabilities], list[Row]]:
+    """Where the actual values lie in the distributions, by model and target, and the measures of that."""
+    customers, weeks = fold.customers, fold.weeks
+    every = -(-customers.height // calibration.MOST_TRANSFORMED)
+    few = customers.gather_every(every)
+    located: dict[tuple[str, str], Probabilities] = {}
+    for found in fitted:
+        purchases = calibration.locate_purchases(found, customers, weeks)
+        of_few = Probabilities(purchases.below[::every], purchases.up_to[::every])
+        located[found.purchase_model, "purchases"] = purchases
+        located[found.purchase_model, "spend"] = calibration.locate_spend(found, few, weeks, of_few)
+    located["nbd", "purchases"] = calibration.locate_nbd_purchases(nbd, customers, weeks)
+    rows: list[Row] = [
+        (model, target, "all", metric, value)
+        for (model, target), found in located.items()
+        for metric, value in calibration.measure_coverage(found).items()
+    ]
+    for (model, target), found in located.items():
+        if target == "purchases":
+            rows.append((model, target, "all", "log_likelihood", calibration.sum_log_likelihood(found)))
+    return located, rows
+
+
+def _calibrate(forecasts: Mapping[str, Forecast], customers: pl.DataFrame) -> pl.DataFrame:
+    rows: list[tuple[str, str, str, str, int, float, float]] = []
+    for model, forecast in forecasts.items():
+        for target in TARGETS:
+            actual, expected = read_actual(customers, target), read_forecast(forecast, target)
+            for grouping, (names, codes) in _group(customers, expected).items():
+                if grouping == "cohort":
+                    continue
+                for name, found in zip(names, measure_groups(actual, expected, codes, len(names)), strict=True):
+                    if found:
+                        size = int(found["customers"])
+                        means = found["actual"] / size, found["forecast"] / size
+                        rows.append((model, target, grouping, name, size, *means))
+    return pl.DataFrame(rows, schema=CALIBRATION_SCHEMA, orient="row")
+
+
+def _share_pits(located: Mapping[tuple[str, str], Probabilities]) -> pl.DataFrame:
+    rows = [
+        (model, target, number, float(share))
+        for (model, target), found in located.items()
+        for number, share in enumerate(calibration.share_bins(found), start=1)
+    ]
+    return pl.DataFrame(rows, schema=PIT_SCHEMA, orient="row")

@@ -1,0 +1,72 @@
+"""Logs versions to an MLflow tracking server, for teams that run one.
+
+Belongs here: what of a version becomes a parameter, metric or artifact there. Does not belong here: the version
+(`model_store.py`). The server gets a copy: nothing is ever read from it, and one that is down stops nothing.
+"""
+
+import json
+import os
+import warnings
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from clv_pipeline.clv.models.result import ModelError
+from clv_pipeline.settings import Settings
+
+EXPERIMENT = "clv"
+_LOGGED = "mlflow.json"
+# MLflow would try for minutes; whoever set these himself keeps them.
+_PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
+
+
+def find_server(settings: Settings) -> str | None:
+    """[models] mlflow_uri, else $MLFLOW_TRACKING_URI where mlflow is installed; None without either.
+
+    Raises ModelError when a server is configured and mlflow is not installed.
+    """
+    installed = find_spec("mlflow") is not None
+    configured = settings.models.mlflow_uri
+    if configured and not installed:
+        raise ModelError("models.mlflow_uri needs mlflow: install clv-pipeline[mlflow], or remove the setting")
+    return configured or (os.environ.get("MLFLOW_TRACKING_URI") or None if installed else None)
+
+
+def log_version(folder: Path, uri: str) -> str | None:
+    """Logs the version in `folder` unless it was before; returns what went wrong, None for nothing."""
+    if (folder / _LOGGED).exists():
+        return None
+    facts = json.loads((folder / "version.json").read_text(encoding="utf-8"))
+    for name, value in _PATIENCE.items():
+        os.environ.setdefault(name, value)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            run = _log(folder, facts, uri)
+        except Exception as error:  # whatever a server, its database or its proxy may say
+            return str(error).splitlines()[0][:200]
+    (folder / _LOGGED).write_text(json.dumps({"uri": uri, "run_id": run}) + "\n", encoding="utf-8")
+    return None
+
+
+def _log(folder: Path, facts: Mapping[str, Any], uri: str) -> str:
+    from mlflow.tracking import MlflowClient  # noqa: PLC0415  (seconds, and only where a server is configured)
+
+    client = MlflowClient(tracking_uri=uri)
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    number = experiment.experiment_id if experiment else client.create_experiment(EXPERIMENT)
+    tags = {name: str(facts[name]) for name in ("version", "as_of", "code_version", "data_version", "converged")}
+    run = client.create_run(number, run_name=facts["version"], tags=tags).info.run_id
+    for name, value in facts["settings"].items():
+        client.log_param(run, name, value)
+    for row in facts["parameters"]:
+        client.log_metric(run, f"{row['model']}.{row['parameter']}", row["estimate"])
+    for row in facts["metrics"]:
+        client.log_metric(run, f"{row['split']}.{row['model']}.{row['metric']}", row["value"])
+    for row in facts["backtest"]:
+        client.log_metric(run, f"backtest.{row['model']}.{row['criterion']}", row["value"])
+    for file in sorted(folder.iterdir()):
+        client.log_artifact(run, str(file))
+    client.set_terminated(run)
+    return run

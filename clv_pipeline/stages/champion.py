@@ -1,0 +1,214 @@
+"""Stage 5, last: which fitted version the scores of an as-of month are made from, and the card of the month's own fit.
+
+Belongs here: where the candidates come from and what is published of the decision. Does not belong here: the rule
+(`clv/models/promotion.py`), the files of a version (`model_store.py`).
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from clv_pipeline.clv.models.card import CardFacts, build_card, render_card
+from clv_pipeline.clv.models.promotion import Candidate, Decision, Rule, decide
+from clv_pipeline.clv.models.purchases import PURCHASE_MODELS
+from clv_pipeline.mlflow_log import find_server, log_version
+from clv_pipeline.model_store import find_version, keep_version
+from clv_pipeline.pins import PINS, find_pin
+from clv_pipeline.schemas.champion import Cards, InUse, InUseDraws, Promotions
+from clv_pipeline.settings import Settings
+from clv_pipeline.steps import Reach, Read, Step, StepSpec, Table, reached_months
+
+IN_USE, _DRAWS, _PROMOTIONS, _CARDS = "models.in_use", "models.in_use_draws", "models.promotions", "models.cards"
+_LOGGED = "logged_to_mlflow"
+# Settings that make another version of the same data.
+_ASKED = {"transactions", "estimation", "priors", "covariates"}
+_BEFORE = Read(IN_USE, Reach.BEFORE)
+_OF_THE_BACKTEST = """
+    SELECT model, target, metric, value FROM models.backtest WHERE fold = 1 AND segment = 'all'
+    ORDER BY target, model, metric"""
+
+
+def compute_champion(step: Step) -> dict[str, pl.DataFrame]:
+    """Decides what is in use, keeps this month's own fit as a version, and writes its card."""
+    fitted = step.state.stamp("models.parameters", step.period)
+    parameters = step.frame("SELECT * FROM models.parameters")
+    if fitted is None or parameters.is_empty():
+        step.record(IN_USE, {"version": None})
+        step.advise(IN_USE, _LOGGED, "there is no version", passed=True)
+        return {table.name: table.schema.empty() for table in CHAMPION.tables}
+    challenger = Candidate(
+        version=parameters["version"][0],
+        fitted_as_of=step.period,
+        model=_find_purchase_model(parameters),
+        asked=describe_asked(step.settings),
+        doubt=_find_doubt(fitted.facts),
+    )
+    earlier = reached_months(_BEFORE, step.state, step.period)
+    before = _read_candidate(step, earlier[0]) if earlier else None
+    pin = find_pin(step.lake, step.period)
+    decision = decide(
+        challenger,
+        before=before,
+        # Somebody who lifted a pin wants the rule, not what was used.
+        used=None if pin and pin.version is None else _read_candidate(step, step.period),
+        pinned=pin.version if pin else None,
+        criteria=dict(step.frame("SELECT model, value FROM models.choice").iter_rows()),
+        rule=Rule(step.settings.models.promote, step.settings.models.tolerance),
+        has_later=max(step.state.stamps("rfm.customers")) > step.period,
+    )
+    card = build_card(_gather_facts(step, parameters, decision, before, earlier))
+    text = render_card(challenger.version, card)
+    facts = _describe_version(step, challenger)
+    folder = keep_version(step.lake, facts, step.frame("SELECT * FROM models.draws"), text)
+    _log(step, folder)
+    chosen, estimates, draws = _load(step, decision.version, challenger, earlier)
+    step.record(IN_USE, {**asdict(chosen), "decision": decision.decision, "reason": decision.reason})
+    as_of, version = pl.lit(step.period).alias("as_of"), pl.lit(chosen.version).alias("version")
+    fitted_as_of = pl.lit(chosen.fitted_as_of).alias("fitted_as_of")
+    promotion = {
+        "as_of": step.period,
+        "challenger": challenger.version,
+        "champion_before": before.version if before else None,
+        "version": decision.version,
+        "decision": decision.decision,
+        "reason": decision.reason,
+    }
+    own = pl.lit(challenger.version).alias("version")
+    return {
+        IN_USE: estimates.select(as_of, version, fitted_as_of, "model", "parameter", "estimate"),
+        _DRAWS: draws.select(as_of, version, "model", "draw", "parameter", "value"),
+        _PROMOTIONS: pl.DataFrame([promotion], schema=dict.fromkeys(promotion, pl.String)),
+        _CARDS: card.select(as_of, own, "chapter", "line", "text"),
+    }
+
+
+def _log(step: Step, folder: Path) -> None:
+    server = find_server(step.settings)
+    problem = log_version(folder, server) if server else None
+    said = f"MLflow did not take it and is asked again next time: {problem}" if problem else f"logged to {server}"
+    step.advise(IN_USE, _LOGGED, said if server else "no MLflow server is configured", passed=problem is None)
+
+
+def describe_asked(settings: Settings) -> str:
+    """A hash of the settings that a version is asked for with."""
+    asked = settings.models.model_dump(mode="json", include=_ASKED)
+    return sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _find_purchase_model(parameters: pl.DataFrame) -> str:
+    return next(model for model in parameters["model"] if model in PURCHASE_MODELS)
+
+
+def _find_doubt(facts: Mapping[str, Any]) -> str:
+    return "it did not converge" if not facts["converged"] else "; ".join(facts["refused"]).rstrip(".")
+
+
+def _read_candidate(step: Step, month: str) -> Candidate | None:
+    """The version in use as published for `month`; None where there is none."""
+    stamp = step.state.stamp(IN_USE, month)
+    if stamp is None or not stamp.facts.get("version"):
+        return None
+    return Candidate(**{name: stamp.facts[name] for name in Candidate.__dataclass_fields__ if name in stamp.facts})
+
+
+def _load(
+    step: Step, version: str, challenger: Candidate, earlier: list[str]
+) -> tuple[Candidate, pl.DataFrame, pl.DataFrame]:
+    """A version with its parameters and draws: from this month's fit, from what is in use, else from its files."""
+    if version == challenger.version:
+        draws = step.frame("SELECT * FROM models.draws")
+        return challenger, step.frame("SELECT * FROM models.parameters"), draws
+    for month in (*earlier, step.period):
+        candidate = _read_candidate(step, month)
+        if candidate and candidate.version == version:
+            return candidate, _read(step, IN_USE, month), _read(step, _DRAWS, month)
+    stored = find_version(step.lake, version)
+    return Candidate(**stored.facts["candidate"]), stored.parameters, stored.read_draws()
+
+
+def _read(step: Step, table: str, month: str) -> pl.DataFrame:
+    return pl.read_parquet(step.lake.path(table, month).read_bytes())
+
+
+def _describe_version(step: Step, challenger: Candidate) -> dict[str, Any]:
+    """What `version.json` says."""
+    stamp = step.state.stamp("models.parameters", step.period)
+    assert stamp
+    settings = step.settings.models.model_dump(mode="json", exclude={"mlflow_uri"})
+    without_keys = "* EXCLUDE (as_of, version)"
+    return {
+        "version": challenger.version,
+        "as_of": step.period,
+        "as_of_end": str(step.state.as_of_end(step.period)),
+        "model": challenger.model,
+        "estimation": settings["estimation"],
+        "converged": stamp.facts["converged"],
+        "fitted_at": stamp.published_at,
+        "code_version": stamp.code,
+        "data_version": stamp.inputs,
+        "settings": settings,
+        "candidate": asdict(challenger),
+        "notes": stamp.facts.get("notes", []),
+        "parameters": step.frame(f"SELECT {without_keys} FROM models.parameters").to_dicts(),
+        "metrics": step.frame(f"SELECT {without_keys} FROM models.evaluation").to_dicts(),
+        "backtest": step.frame("SELECT model, criterion, value FROM models.choice").to_dicts(),
+    }
+
+
+def _gather_facts(
+    step: Step, parameters: pl.DataFrame, decision: Decision, before: Candidate | None, earlier: list[str]
+) -> CardFacts:
+    seen: Mapping[str, Any] = step.frame("""
+        SELECT count(*) AS customers, count(*) FILTER (WHERE frequency > 0) AS repeaters,
+               CAST(sum(orders) AS BIGINT) AS orders, CAST(sum(spend) AS DOUBLE) AS spend
+        FROM rfm.customers""").row(0, named=True)
+    stamp = step.state.stamp("models.parameters", step.period)
+    return CardFacts(
+        **seen,
+        version=parameters["version"][0],
+        as_of=step.period,
+        as_of_end=step.state.as_of_end(step.period),
+        data_start=step.state.data_start,
+        estimation=step.settings.models.estimation,
+        currency=step.settings.source.currency,
+        parameters=parameters,
+        decision=f"In use for {step.period}: {decision.version} ({decision.decision}). {decision.reason}",
+        previous_version=before.version if before else None,
+        gate=step.frame('SELECT "check", passed, sentence FROM models.gate ORDER BY "check"'),
+        previous=_read(step, IN_USE, earlier[0]) if before else pl.DataFrame(),
+        backtest=step.frame(_OF_THE_BACKTEST),
+        choice=step.frame("SELECT model, sentence FROM models.choice ORDER BY NOT chosen, model"),
+        notes=tuple(stamp.facts.get("notes", ())) if stamp else (),
+    )
+
+
+_FIT = (
+    "models.parameters",
+    "models.evaluation",
+    "models.draws",
+    "models.gate",
+    "models.choice",
+    "models.backtest",
+    "rfm.customers",
+)
+CHAMPION = StepSpec(
+    name="champion",
+    stage="models",
+    tables=(
+        Table(IN_USE, InUse, "The version that the scores are made from, with its parameters.", advice=(_LOGGED,)),
+        Table(_DRAWS, InUseDraws, "Joint draws of the parameters in use: how uncertain they are."),
+        Table(_PROMOTIONS, Promotions, "Which version was in use before, which is now, and why."),
+        Table(_CARDS, Cards, "The card of the version fitted for this month: data, assumptions, performance, limits."),
+    ),
+    reads=(*(Read(name, Reach.SAME) for name in _FIT), _BEFORE, Read(PINS, Reach.UP_TO)),
+    compute=compute_champion,
+    sql=(),
+    knobs=("models.promote", "models.tolerance", "source.currency"),
+    code=("stages/champion", "clv/models/promotion", "clv/models/card", "clv/models/words"),
+    kinds=frozenset({"python", "parquet"}),
+)

@@ -1,0 +1,135 @@
+"""The backtest as a step: which months are origins, what is known at them, and that nothing later leaks in.
+
+Belongs here: the step over a small company, with fits that cost nothing. Does not belong here: forecasts and measures
+(`clv/test_backtest.py`).
+"""
+
+from datetime import date, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from clv_pipeline.clv.models import ModelFit
+from clv_pipeline.clv.models.fit import PARAMETER_SCHEMA
+from clv_pipeline.pipeline import MONTH_STEPS
+from clv_pipeline.plan import plan_months
+from clv_pipeline.settings import load_settings
+from clv_pipeline.stages import backtest, models
+from clv_pipeline.stages.backtest import BACKTEST, choose_origins
+from clv_pipeline.stages.models import MODELS
+from clv_pipeline.stages.rfm import RFM
+from clv_pipeline.steps import Step
+from clv_pipeline_tests.clv.cdnow import PUBLISHED
+from clv_pipeline_tests.warehouse import Warehouse
+
+type Row = tuple[str, str, date, str, int, int]
+
+STEPS = (RFM, BACKTEST, MODELS)
+FIRST_DAY = date(2023, 1, 2)
+
+
+def buy(customers: int, *, later: int) -> list[Row]:
+    """Ten months of purchases: every third customer comes back every `later` days."""
+    rows: list[Row] = []
+    for number in range(customers):
+        day = FIRST_DAY + timedelta(days=number % 80)
+        while day < date(2023, 11, 1):
+            rows.append((f"o{len(rows)}", f"c{number:03}", day, "p", 1, 10 + number % 7))
+            if number % 3:
+                break
+            day += timedelta(days=28 if day < date(2023, 6, 20) else later)
+    return rows
+
+
+def know(_customers: pl.DataFrame, *, transactions: str, **_settings: object) -> ModelFit:
+    rows = [
+        (name, parameter, value, value / 10, value / 2, value * 2)
+        for name in (transactions, "gamma_gamma")
+        for parameter, value in PUBLISHED[name][0].items()
+    ]
+    return ModelFit(
+        pl.DataFrame(rows, schema=PARAMETER_SCHEMA, orient="row"),
+        pl.DataFrame(schema={"model": pl.String, "split": pl.String, "metric": pl.String, "value": pl.Float64}),
+        pl.DataFrame(schema={"model": pl.String, "purchases": pl.String, "actual": pl.Int64, "expected": pl.Float64}),
+        [],
+    )
+
+
+@pytest.fixture(autouse=True)
+def know_parameters(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backtest, "fit", know)
+    monkeypatch.setattr(models, "fit", know)
+
+
+def run(house: Warehouse, rows: list[Row]) -> pl.DataFrame:
+    house.deliver("orders.csv", rows)
+    house.refresh("2023-10", STEPS)
+    return house.query("SELECT * FROM models.backtest WHERE segment = 'all' AND target = 'purchases'")
+
+
+def read(measures: pl.DataFrame, model: str, metric: str) -> float:
+    return measures.filter(model=model, metric=metric)["value"].item()
+
+
+def test_forecasts_know_nothing_of_what_came_after(tmp_path: Path) -> None:
+    rows = buy(120, later=28)
+    silent = [row for row in rows if row[2] < date(2023, 7, 1)]
+    silent += [("x", "new", date(2023, 10, 31), "p", 1, 5)]
+    busy = run(Warehouse(tmp_path / "busy"), rows)
+    idle = run(Warehouse(tmp_path / "idle"), silent)
+
+    assert set(busy["origin"]) == {"2023-06"}
+    assert set(busy["horizon_months"]) == {4}
+    for model in busy["model"].unique():
+        assert read(busy, model, "forecast") == read(idle, model, "forecast")
+    actual = sum(row[2] > date(2023, 6, 30) for row in rows)
+    assert actual > 100
+    assert (read(busy, "nbd", "actual"), read(idle, "nbd", "actual")) == (actual, 0)
+    assert {"recency_frequency_bins", "cohort_mean", "last_year"} < set(busy["model"])
+
+
+def test_auto_takes_the_model_that_did_best(tmp_path: Path) -> None:
+    house = Warehouse(tmp_path / "auto", extra='[models]\ntransactions = "auto"\n')
+    measures = run(house, buy(120, later=28))
+    candidates = measures.filter(pl.col("metric") == "mae", pl.col("model").str.contains("bg_nbd|pareto"))
+    best = candidates.sort("value")["model"][0]
+
+    assert house.query("SELECT model FROM models.choice WHERE chosen").item() == best
+    assert house.query("SELECT DISTINCT model FROM models.parameters ORDER BY 1")["model"].to_list() == sorted(
+        [best, "gamma_gamma"]
+    )
+    assert f"-{best}-" in house.query("SELECT DISTINCT version FROM models.parameters").item()
+
+
+def test_too_few_customers_are_no_backtest_and_auto_does_without(tmp_path: Path) -> None:
+    house = Warehouse(tmp_path / "few", extra='[models]\ntransactions = "auto"\n')
+
+    assert run(house, buy(40, later=28)).is_empty()
+    notes = house.lake.read_stamps("models.choice")["2023-10"].facts["notes"]
+    assert notes == [
+        "No backtest: 2023-06 knows fewer than 100 customers or 10 with a repeat purchase, too few to judge a model by."
+    ]
+    assert "bg_nbd" in house.query("SELECT DISTINCT version FROM models.parameters").item()
+
+
+def test_origins_lie_one_horizon_apart(tmp_path: Path) -> None:
+    house = Warehouse(tmp_path / "house")
+    house.deliver("orders.csv", buy(5, later=28))
+    house.land()
+    house.execute(plan_months(MONTH_STEPS, house.state))
+    # Ten months: the longest horizon with 1.5 times as much history is four.
+    expected = {
+        "": [("2023-06", "2023-10")],
+        "folds=3 horizon_months=2": [("2023-08", "2023-10"), ("2023-06", "2023-08"), ("2023-04", "2023-06")],
+        "folds=3": [("2023-06", "2023-10")],
+        "horizon_months=12": [("2023-03", "2023-10")],
+        "min_months=8": [("2023-08", "2023-10")],
+        "min_months=10": [],
+    }
+    for knobs, origins in expected.items():
+        chosen = {f"CLV_BACKTEST_{name.upper()}": value for name, value in (knob.split("=") for knob in knobs.split())}
+        settings = load_settings(house.config, chosen)
+        with house.lake.connect() as con:
+            found = choose_origins(Step(con, house.lake, settings, house.state, ["2023-10"]))
+        assert [(origin.month, origin.until) for origin in found] == origins, knobs

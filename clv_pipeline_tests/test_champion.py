@@ -1,0 +1,208 @@
+"""Which version a small company's scores are made from, as months, data, settings and somebody's choice change.
+
+The fit is replaced by a quick one that only looks like one; what it finds depends on the customers and on nothing else.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from clv_pipeline.cli import run_app
+from clv_pipeline.clv.models import PARAMETERS, ModelFit
+from clv_pipeline.model_store import find_version
+from clv_pipeline.pipeline import AS_OF_STEPS
+from clv_pipeline.settings import load_settings
+from clv_pipeline.stages import models
+from clv_pipeline_tests.processes import make_rows
+from clv_pipeline_tests.warehouse import Warehouse
+
+FIRST, SECOND, THIRD = "2024-01", "2024-02", "2024-03"
+# Without what takes time and knows nothing of versions.
+STEPS = tuple(s for s in AS_OF_STEPS if s.stage in ("rfm", "models", "scores") and s.name != "projection")
+TABLES = tuple(table.name for step in STEPS for table in step.tables)
+LATE = ["late-1", "late", "2024-01-20 10:00:00", "tea", 5, "9.99"]
+
+
+def fit_quickly(customers: pl.DataFrame, *, transactions: str, draws: int, **_: Any) -> ModelFit:
+    seen = float(customers["T"].sum()) / 100 + customers.height
+    rows = [(transactions, name, seen / (place + 7)) for place, name in enumerate(PARAMETERS[transactions])]
+    rows += [("gamma_gamma", "p", 6.0), ("gamma_gamma", "q", 3.0 + seen / 1000), ("gamma_gamma", "gamma", 15.0)]
+    parameters = pl.DataFrame(rows, schema=["model", "parameter", "estimate"], orient="row")
+    bounds = {"sd": 0.1, "lower": pl.col("estimate") / 2, "upper": pl.col("estimate") * 2}
+    many = parameters.join(pl.DataFrame({"draw": range(draws)}), how="cross")
+    drawn = many.select("model", "draw", "parameter", value=pl.col("estimate") * (1 + pl.col("draw") / 10_000))
+    measured = pl.DataFrame({"model": [transactions], "split": ["in_sample"], "metric": ["mae"], "value": [seen]})
+    repeat = {"model": [transactions], "purchases": ["0"], "actual": [1], "expected": [1.0]}
+    return ModelFit(parameters.with_columns(**bounds), measured, pl.DataFrame(repeat), ["a note"], drawn)
+
+
+@pytest.fixture
+def open_company(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Warehouse]:
+    monkeypatch.setattr(models, "fit", fit_quickly)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+
+    def build(name: str) -> Warehouse:
+        company = Warehouse(tmp_path / name, extra="[models]\ndraws = 100\n")
+        for month in (FIRST, SECOND, THIRD):
+            company.deliver(f"{month}.csv", make_rows(month))
+        return company
+
+    return build
+
+
+def run(company: Warehouse, *months: str) -> None:
+    for month in months:
+        company.refresh(month, STEPS)
+
+
+def use(company: Warehouse) -> dict[str, str]:
+    """The version that the scores of each as-of month carry, which is the one that is published as in use."""
+    scored = company.query("SELECT DISTINCT as_of, model_version FROM scores.customers ORDER BY as_of")
+    published = company.query("SELECT DISTINCT as_of, version FROM models.in_use ORDER BY as_of")
+    assert scored.rows() == published.rows()
+    return dict(scored.iter_rows())
+
+
+def set_models(company: Warehouse, text: str) -> None:
+    company.config.write_text(company.config.read_text().replace("[models]\n", f"[models]\n{text}\n"))
+    company.settings = load_settings(company.config, {})
+
+
+def clv(company: Warehouse, *arguments: str) -> int:
+    return run_app([*arguments, "--config", str(company.config)])
+
+
+def test_every_month_uses_its_own_fit_in_whatever_order_and_after_late_data(
+    open_company: Callable[[str], Warehouse],
+) -> None:
+    history, rebuild = open_company("history"), open_company("rebuild")
+    run(history, THIRD, FIRST, SECOND)
+    history.deliver("late.csv", [LATE])
+    run(history, THIRD)
+    rebuild.deliver("late.csv", [LATE])
+    run(rebuild, FIRST, SECOND, THIRD)
+    found, expected = history.tables(TABLES), rebuild.tables(TABLES)
+    for table in TABLES:
+        assert_frame_equal(found[table], expected[table], check_exact=True)
+    assert [version[:7] for version in use(history).values()] == [FIRST, SECOND, THIRD]
+    decisions = "SELECT decision, champion_before FROM models.promotions ORDER BY as_of"
+    before = list(use(history).values())
+    assert history.query(decisions).rows() == [("first", None), ("promoted", before[0]), ("promoted", before[1])]
+    assert history.refresh(THIRD, STEPS) == []
+
+
+def test_promote_rollback_and_back_to_the_rule(
+    open_company: Callable[[str], Warehouse], capsys: pytest.CaptureFixture[str]
+) -> None:
+    company = open_company("company")
+    run(company, FIRST, SECOND, THIRD)
+    own = use(company)
+    first, second = own[FIRST], own[SECOND]
+    estimates = company.table("models.in_use").filter(as_of=FIRST).select("model", "parameter", "estimate")
+
+    assert clv(company, "promote", first, "--from", SECOND) == 0
+    assert f"stale: {SECOND}, {THIRD}; `clv run`" in capsys.readouterr().out
+    run(company, THIRD)
+    assert use(company) == {FIRST: first, SECOND: first, THIRD: first}
+    pinned = company.table("models.in_use").filter(as_of=THIRD).select("model", "parameter", "estimate")
+    assert_frame_equal(pinned, estimates, check_exact=True)
+
+    assert clv(company, "rollback") == 0
+    run(company, THIRD)
+    assert use(company) == {FIRST: first, SECOND: first, THIRD: own[THIRD]}
+    company.deliver("late.csv", [LATE])
+    run(company, THIRD)
+    assert use(company)[SECOND] == first != use(company)[FIRST]
+
+    assert clv(company, "promote", "auto", "--from", SECOND) == 0
+    run(company, THIRD)
+    fitted = dict(company.query("SELECT DISTINCT as_of, version FROM models.parameters").iter_rows())
+    assert use(company) == fitted
+    assert second not in fitted.values()
+
+
+def test_a_version_that_the_lake_has_no_more_is_taken_from_its_files(
+    open_company: Callable[[str], Warehouse],
+) -> None:
+    company = open_company("company")
+    run(company, FIRST, SECOND)
+    old = use(company)[FIRST]
+    draws = company.table("models.draws").filter(as_of=FIRST)
+    company.deliver("late.csv", [LATE])
+    run(company, SECOND)
+    assert clv(company, "promote", old) == 0
+    run(company, SECOND)
+    assert use(company)[SECOND] == old != use(company)[FIRST]
+    used = company.table("models.in_use_draws").filter(as_of=SECOND)
+    by = ["model", "draw", "parameter"]
+    assert_frame_equal(used.select(*by, "value").sort(by), draws.select(*by, "value").sort(by), check_exact=True)
+
+
+def test_other_settings_leave_old_months_as_they_were_scored(
+    open_company: Callable[[str], Warehouse], capsys: pytest.CaptureFixture[str]
+) -> None:
+    company = open_company("company")
+    run(company, FIRST, SECOND)
+    old = use(company)
+    set_models(company, 'transactions = "pareto_nbd"')
+    run(company, SECOND)
+    new = use(company)
+    assert new[FIRST] == old[FIRST]
+    assert new[SECOND].startswith(f"{SECOND}-pareto_nbd")
+    run(company, THIRD)
+    assert use(company)[SECOND] == new[SECOND]
+    assert clv(company, "models") == 0
+    listed = capsys.readouterr().out
+    assert all(version in listed for version in (*old.values(), *new.values()))
+    assert clv(company, "models", "--card", new[SECOND]) == 0
+    assert capsys.readouterr().out == find_version(company.lake, new[SECOND]).card
+    # Told otherwise, the old month takes what the settings ask for now.
+    assert clv(company, "promote", f"{FIRST}-pareto", "--from", FIRST) == 0
+    run(company, THIRD)
+    assert all("pareto" in version for version in use(company).values())
+
+
+def test_commands_without_an_answer_say_what_to_do(
+    open_company: Callable[[str], Warehouse], capsys: pytest.CaptureFixture[str]
+) -> None:
+    company = open_company("company")
+
+    def refuse(*arguments: str) -> str:
+        assert clv(company, *arguments) == 1
+        return capsys.readouterr().err
+
+    assert "run `clv run` first" in refuse("promote", "x")
+    assert "run `clv run` first" in refuse("rollback")
+    run(company, FIRST)
+    (version,) = use(company).values()
+    assert f"there is no version 'x'; `clv models` lists them, the latest: {version}" in refuse("promote", "x")
+    assert "no version is pinned for 2024-01" in refuse("promote", "auto")
+    assert "no other version was in use before" in refuse("rollback")
+    assert "is no month" in refuse("promote", version, "--from", "yesterday")
+
+
+def test_versions_are_copied_to_mlflow_once_and_a_server_that_is_down_stops_nothing(
+    open_company: Callable[[str], Warehouse], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mlflow = pytest.importorskip("mlflow.tracking")
+    company = open_company("company")
+    monkeypatch.chdir(company.root)
+    set_models(company, 'mlflow_uri = "http://127.0.0.1:9"')
+    run(company, FIRST)
+    (version,) = use(company).values()
+    assert not (company.settings.home / "models" / version / "mlflow.json").exists()
+
+    uri = f"sqlite:///{company.root}/mlflow.db"
+    set_models(company, "")
+    company.config.write_text(company.config.read_text().replace("http://127.0.0.1:9", uri))
+    company.settings = load_settings(company.config, {})
+    run(company, SECOND)
+    client = mlflow.MlflowClient(tracking_uri=uri)
+    (logged,) = client.search_runs([client.get_experiment_by_name("clv").experiment_id])
+    assert logged.info.run_name == use(company)[SECOND]
+    assert logged.data.metrics["in_sample.bg_nbd.mae"] > 0
+    assert {file.path for file in client.list_artifacts(logged.info.run_id)} == {"card.md", "draws.nc", "version.json"}
