@@ -82,7 +82,7 @@ class Choice(Table):
     as_of: str = pa.Field(str_matches=MONTH)
     model: str = pa.Field(isin=list(PURCHASE_MODELS))
     criterion: str
-    value: float = pa.Field(gt=-INFINITY, lt=INFINITY, description="its value; the lowest is the best")
+    value: float = pa.Field(gt=-INFINITY, lt=INFINITY, description="its value; low is good, within 1% is no difference")
     chosen: bool
     sentence: str
 

@@ -123,6 +123,31 @@ def test_a_model_that_cannot_be_fitted_leaves_the_others() -> None:
     assert choose_model([result.measures.filter(model="nbd")]).is_empty()
 
 
+def test_of_models_equally_good_for_one_customer_the_nearer_total_is_chosen() -> None:
+    def measure(**errors: tuple[float, float]) -> pl.DataFrame:
+        rows = [
+            (model, "purchases", "all", metric, value)
+            for model, (mae, forecast) in errors.items()
+            for metric, value in {"customers": 50.0, "mae": mae, "forecast": forecast, "actual": 100.0}.items()
+        ]
+        return pl.DataFrame(rows, schema=["model", "target", "segment", "metric", "value"], orient="row")
+
+    one = measure(bg_nbd=(0.5, 80.0), mbg_nbd=(0.504, 120.0), pareto_nbd=(0.6, 100.0))
+    two = measure(bg_nbd=(0.5, 80.0), mbg_nbd=(0.504, 90.0), pareto_nbd=(0.6, 100.0))
+
+    # Errors of two folds cancel: 210 of 200 against 160.
+    choice = choose_model([one, two])
+    assert choice.filter("chosen")["model"].to_list() == ["mbg_nbd"]
+    assert choice["value"].to_list() == pytest.approx([0.5, 0.504, 0.6])
+    assert choice["sentence"].to_list() == [
+        "BG/NBD: off by 0.500 purchases a customer, 160 purchases forecast, 200 made; as good for one customer as "
+        "MBG/NBD, whose total is nearer.",
+        "MBG/NBD: off by 0.504 purchases a customer, 210 purchases forecast, 200 made; of 2 models equally good for "
+        "one customer, its total is the nearest.",
+        "Pareto/NBD: off by 0.600 purchases a customer, 200 purchases forecast, 200 made; 19.0% worse than MBG/NBD.",
+    ]
+
+
 def test_tracking_ends_where_the_forecast_does() -> None:
     fitted = judge_sample().fitted
     weeks = track_weeks(take_sample().customers, {0: 30.0, 1: 50.0}, fitted, 39.0)

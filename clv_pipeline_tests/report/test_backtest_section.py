@@ -111,7 +111,7 @@ def test_charts_show_the_model_in_use_and_every_candidate() -> None:
     figures = {figure.id: figure for figure in section.figures}
 
     assert len(figures) == 6
-    assert "By week 1 15 repeat purchases were made; expected: BG/NBD 16 and MBG/NBD 16." in (
+    assert "By week 1, 15 repeat purchases were made; expected: BG/NBD 16 and MBG/NBD 16." in (
         figures["chart-backtest-cumulative"].sentence
     )
     assert figures["chart-backtest-frequency"].sentence == (

@@ -123,8 +123,9 @@ def _say_coverage(coverage: float) -> str:
 
 
 def _build_table(data: ReportData, summary: pl.DataFrame) -> Table:
-    best = next((model for model in summary["model"] if model in CANDIDATES), None)
-    mark = pl.when(pl.col("model") == best).then(pl.lit(" (best model)")).otherwise(pl.lit(""))
+    choice = data.table("models.choice")
+    best = [] if choice.is_empty() else choice.filter("chosen")["model"].to_list()
+    mark = pl.when(pl.col("model").is_in(best)).then(pl.lit(" (best model)")).otherwise(pl.lit(""))
     named = summary.with_columns(model=pl.col("model").replace(_NAMES) + mark)
     made = n.count(summary["purchases_actual"][0])
     spent = n.money(summary["spend_actual"][0], data.facts.currency)
@@ -162,7 +163,7 @@ def _build_tracking(weeks: pl.DataFrame) -> FigureGrid:
         [f"{CANDIDATES[row['model']]} {n.count(row['cumulative_expected'])}" for row in last.iter_rows(named=True)]
     )
     made = n.count(last["cumulative_actual"][0])
-    sentence = f"By week {last['week'][0]} {made} repeat purchases were made; expected: {ends}."
+    sentence = f"By week {last['week'][0]}, {made} repeat purchases were made; expected: {ends}."
     note = "Up to week 0 the models were fitted, after it they forecast."
     return FigureGrid(
         [
@@ -170,7 +171,7 @@ def _build_tracking(weeks: pl.DataFrame) -> FigureGrid:
             Figure(
                 "chart-backtest-weekly",
                 "Repeat purchases week by week",
-                "A model knows no season: what stands out from its smooth line is season, campaign or chance.",
+                "A model knows no season: what stands out from its smooth curve is season, campaign or chance.",
                 weekly,
             ),
         ]
