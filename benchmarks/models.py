@@ -94,8 +94,8 @@ def _sample_with_library(customers: pl.DataFrame, draws: int) -> dict[str, Any]:
     frame = customers.select("frequency", "recency", "T").with_row_index("customer_id").to_pandas()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        model = library.BetaGeoModel(data=frame, model_config=config)
-        model.fit(method="mcmc", draws=draws, tune=draws, chains=4, random_seed=_SEED, progressbar=False)
+        model = library.BetaGeoModel(model_config=config)
+        model.fit(frame, method="mcmc", draws=draws, tune=draws, chains=4, random_seed=_SEED, progressbar=False)
     return {name: np.asarray(model.idata.posterior[name]) for name in modes}
 
 
