@@ -1,6 +1,6 @@
 """Stage 5, last: which fitted version the scores of an as-of month are made from, and the card of the month's own fit.
 
-Belongs here: where the candidates come from and what is published of the decision. Does not belong here: the rule
+Belongs here: where versions come from and what is published of the decision. Does not belong here: the rule
 (`clv/models/promotion.py`), the files of a version (`model_store.py`).
 """
 
@@ -14,7 +14,7 @@ from typing import Any
 import polars as pl
 
 from clv_pipeline.clv.models.card import CardFacts, build_card, render_card
-from clv_pipeline.clv.models.promotion import Version, Decision, Rule, decide
+from clv_pipeline.clv.models.promotion import Decision, Rule, Version, decide
 from clv_pipeline.clv.models.purchases import PURCHASE_MODELS
 from clv_pipeline.mlflow_log import find_server, log_version
 from clv_pipeline.model_store import find_version, keep_version
@@ -124,9 +124,9 @@ def _load(
         draws = step.frame("SELECT * FROM models.draws")
         return challenger, step.frame("SELECT * FROM models.parameters"), draws
     for month in (*earlier, step.period):
-        candidate = _read_version(step, month)
-        if candidate and candidate.version == version:
-            return candidate, _read(step, IN_USE, month), _read(step, _DRAWS, month)
+        found = _read_version(step, month)
+        if found and found.version == version:
+            return found, _read(step, IN_USE, month), _read(step, _DRAWS, month)
     stored = find_version(step.lake, version)
     return Version(**stored.facts["identity"]), stored.parameters, stored.read_draws()
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from clv_pipeline.clv.models.promotion import Version, Decision, Rule, decide
+from clv_pipeline.clv.models.promotion import Decision, Rule, Version, decide
 
 NEW = Version("new", "2024-03", "bg_nbd", asked="now")
 BEFORE = Version("before", "2024-02", "bg_nbd", asked="now")

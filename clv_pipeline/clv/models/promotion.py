@@ -83,7 +83,7 @@ def _find_objection(challenger: Version, rule: Rule, *, is_rerun: bool) -> str |
 
 
 def _compare(challenger: Version, champion: Version, criteria: Mapping[str, float], tolerance: float) -> Decision:
-    new, old = (NAMES.get(candidate.model, candidate.model) for it in (challenger, champion))
+    new, old = (NAMES.get(it.model, it.model) for it in (challenger, champion))
     if challenger.model == champion.model:
         return Decision(challenger.version, PROMOTED, f"The same model, {new}, fitted to what is known by now.")
     if challenger.model not in criteria or champion.model not in criteria:
