@@ -136,9 +136,10 @@ def _write_draws(file: Path, draws: pl.DataFrame, facts: Mapping[str, Any]) -> N
     with h5netcdf.File(file, "w") as root:
         root.attrs["version"], root.attrs["estimation"] = facts["version"], settings["estimation"]
         posterior = root.create_group("posterior")
-        posterior.dimensions = {"chain": chains, "draw": number // chains}
-        for name, size in posterior.dimensions.items():
-            posterior.create_variable(name, (name,), data=np.arange(size.size))
+        sizes = {"chain": chains, "draw": number // chains}
+        posterior.dimensions = sizes
+        for name, size in sizes.items():
+            posterior.create_variable(name, (name,), data=np.arange(size))
         for (model, parameter), rows in draws.group_by("model", "parameter", maintain_order=True):
             values = rows.sort("draw")["value"].to_numpy().reshape(chains, -1)
             variable = posterior.create_variable(f"{model}_{parameter}", ("chain", "draw"), data=values)

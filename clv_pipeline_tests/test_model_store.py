@@ -42,8 +42,9 @@ def test_it_comes_back_as_it_was(warehouse: Warehouse) -> None:
     by = ["model", "parameter", "draw"]
     assert_frame_equal(stored.read_draws().sort(by), DRAWS.sort(by), check_exact=True)
     with h5netcdf.File(folder / "draws.nc") as root:
-        assert root["posterior/bg_nbd_r"].dimensions == ("chain", "draw")
-        assert root["posterior/bg_nbd_r"][:].tolist() == [[0.1, 0.2], [0.3, 0.4]]
+        variable = root["posterior"].variables["bg_nbd_r"]
+        assert variable.dimensions == ("chain", "draw")
+        assert variable[:].tolist() == [[0.1, 0.2], [0.3, 0.4]]
 
 
 @pytest.mark.slow

@@ -47,6 +47,7 @@ EVERY_SETTING = {
     "models.seed": ("7", 7),
     "models.promote": ("never", "never"),
     "models.tolerance": ("0.1", 0.1),
+    "models.mlflow_uri": ("http://server:5000", "http://server:5000"),
     "backtest.horizon_months": ("6", 6),
     "backtest.folds": ("4", 4),
     "backtest.min_months": ("12", 12),

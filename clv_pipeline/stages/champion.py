@@ -1,6 +1,6 @@
 """Stage 5, last: which fitted version the scores of an as-of month are made from, and the card of the month's own fit.
 
-Belongs here: where the candidates come from and what is published of the decision. Does not belong here: the rule
+Belongs here: where versions come from and what is published of the decision. Does not belong here: the rule
 (`clv/models/promotion.py`), the files of a version (`model_store.py`).
 """
 
@@ -14,7 +14,7 @@ from typing import Any
 import polars as pl
 
 from clv_pipeline.clv.models.card import CardFacts, build_card, render_card
-from clv_pipeline.clv.models.promotion import Candidate, Decision, Rule, decide
+from clv_pipeline.clv.models.promotion import Decision, Rule, Version, decide
 from clv_pipeline.clv.models.purchases import PURCHASE_MODELS
 from clv_pipeline.mlflow_log import find_server, log_version
 from clv_pipeline.model_store import find_version, keep_version
@@ -41,7 +41,7 @@ def compute_champion(step: Step) -> dict[str, pl.DataFrame]:
         step.record(IN_USE, {"version": None})
         step.advise(IN_USE, _LOGGED, "there is no version", passed=True)
         return {table.name: table.schema.empty() for table in CHAMPION.tables}
-    challenger = Candidate(
+    challenger = Version(
         version=parameters["version"][0],
         fitted_as_of=step.period,
         model=_find_purchase_model(parameters),
@@ -49,13 +49,13 @@ def compute_champion(step: Step) -> dict[str, pl.DataFrame]:
         doubt=_find_doubt(fitted.facts),
     )
     earlier = reached_months(_BEFORE, step.state, step.period)
-    before = _read_candidate(step, earlier[0]) if earlier else None
+    before = _read_version(step, earlier[0]) if earlier else None
     pin = find_pin(step.lake, step.period)
     decision = decide(
         challenger,
         before=before,
         # Somebody who lifted a pin wants the rule, not what was used.
-        used=None if pin and pin.version is None else _read_candidate(step, step.period),
+        used=None if pin and pin.version is None else _read_version(step, step.period),
         pinned=pin.version if pin else None,
         criteria=dict(step.frame("SELECT model, value FROM models.choice").iter_rows()),
         rule=Rule(step.settings.models.promote, step.settings.models.tolerance),
@@ -108,34 +108,34 @@ def _find_doubt(facts: Mapping[str, Any]) -> str:
     return "it did not converge" if not facts["converged"] else "; ".join(facts["refused"]).rstrip(".")
 
 
-def _read_candidate(step: Step, month: str) -> Candidate | None:
+def _read_version(step: Step, month: str) -> Version | None:
     """The version in use as published for `month`; None where there is none."""
     stamp = step.state.stamp(IN_USE, month)
     if stamp is None or not stamp.facts.get("version"):
         return None
-    return Candidate(**{name: stamp.facts[name] for name in Candidate.__dataclass_fields__ if name in stamp.facts})
+    return Version(**{name: stamp.facts[name] for name in Version.__dataclass_fields__ if name in stamp.facts})
 
 
 def _load(
-    step: Step, version: str, challenger: Candidate, earlier: list[str]
-) -> tuple[Candidate, pl.DataFrame, pl.DataFrame]:
+    step: Step, version: str, challenger: Version, earlier: list[str]
+) -> tuple[Version, pl.DataFrame, pl.DataFrame]:
     """A version with its parameters and draws: from this month's fit, from what is in use, else from its files."""
     if version == challenger.version:
         draws = step.frame("SELECT * FROM models.draws")
         return challenger, step.frame("SELECT * FROM models.parameters"), draws
     for month in (*earlier, step.period):
-        candidate = _read_candidate(step, month)
-        if candidate and candidate.version == version:
-            return candidate, _read(step, IN_USE, month), _read(step, _DRAWS, month)
+        found = _read_version(step, month)
+        if found and found.version == version:
+            return found, _read(step, IN_USE, month), _read(step, _DRAWS, month)
     stored = find_version(step.lake, version)
-    return Candidate(**stored.facts["candidate"]), stored.parameters, stored.read_draws()
+    return Version(**stored.facts["identity"]), stored.parameters, stored.read_draws()
 
 
 def _read(step: Step, table: str, month: str) -> pl.DataFrame:
     return pl.read_parquet(step.lake.path(table, month).read_bytes())
 
 
-def _describe_version(step: Step, challenger: Candidate) -> dict[str, Any]:
+def _describe_version(step: Step, challenger: Version) -> dict[str, Any]:
     """What `version.json` says."""
     stamp = step.state.stamp("models.parameters", step.period)
     assert stamp
@@ -152,7 +152,7 @@ def _describe_version(step: Step, challenger: Candidate) -> dict[str, Any]:
         "code_version": stamp.code,
         "data_version": stamp.inputs,
         "settings": settings,
-        "candidate": asdict(challenger),
+        "identity": asdict(challenger),
         "notes": stamp.facts.get("notes", []),
         "parameters": step.frame(f"SELECT {without_keys} FROM models.parameters").to_dicts(),
         "metrics": step.frame(f"SELECT {without_keys} FROM models.evaluation").to_dicts(),
@@ -161,7 +161,7 @@ def _describe_version(step: Step, challenger: Candidate) -> dict[str, Any]:
 
 
 def _gather_facts(
-    step: Step, parameters: pl.DataFrame, decision: Decision, before: Candidate | None, earlier: list[str]
+    step: Step, parameters: pl.DataFrame, decision: Decision, before: Version | None, earlier: list[str]
 ) -> CardFacts:
     seen: Mapping[str, Any] = step.frame("""
         SELECT count(*) AS customers, count(*) FILTER (WHERE frequency > 0) AS repeaters,

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from clv_pipeline.clv.models.promotion import Candidate, Decision, Rule, decide
+from clv_pipeline.clv.models.promotion import Decision, Rule, Version, decide
 
-NEW = Candidate("new", "2024-03", "bg_nbd", asked="now")
-BEFORE = Candidate("before", "2024-02", "bg_nbd", asked="now")
-USED = Candidate("used", "2024-03", "bg_nbd", asked="now")
+NEW = Version("new", "2024-03", "bg_nbd", asked="now")
+BEFORE = Version("before", "2024-02", "bg_nbd", asked="now")
+USED = Version("used", "2024-03", "bg_nbd", asked="now")
 OTHER = replace(BEFORE, model="pareto_nbd")
 EARLIER_SETTINGS = replace(USED, model="pareto_nbd", asked="then")
 WORSE, EQUAL_ENOUGH = {"bg_nbd": 1.03, "pareto_nbd": 1.0}, {"bg_nbd": 1.02, "pareto_nbd": 1.0}
@@ -16,9 +16,9 @@ NEVER, ALWAYS = Rule("never"), Rule("always")
 
 
 def pick(
-    challenger: Candidate = NEW,
-    before: Candidate | None = BEFORE,
-    used: Candidate | None = None,
+    challenger: Version = NEW,
+    before: Version | None = BEFORE,
+    used: Version | None = None,
     *,
     pinned: str | None = None,
     criteria: dict[str, float] | None = None,
@@ -63,7 +63,7 @@ def test_the_rule_decides(decision: Decision, version: str, kind: str, reason: s
 @pytest.mark.parametrize("has_later", [True, False])
 @pytest.mark.parametrize("before", [None, BEFORE, OTHER])
 def test_with_the_same_settings_history_makes_no_difference(
-    rule: Rule, has_later: bool, before: Candidate | None
+    rule: Rule, has_later: bool, before: Version | None
 ) -> None:
     for doubt in ("", "it did not converge"):
         new = replace(NEW, doubt=doubt)

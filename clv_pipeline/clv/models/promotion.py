@@ -13,7 +13,7 @@ NAMES = {"bg_nbd": "BG/NBD", "mbg_nbd": "MBG/NBD", "pareto_nbd": "Pareto/NBD", "
 
 
 @dataclass(frozen=True)
-class Candidate:
+class Version:
     """A version that may be used: its purchase model, a hash of the settings it was asked for with, any doubt."""
 
     version: str
@@ -41,10 +41,10 @@ class Rule:
 
 
 def decide(
-    challenger: Candidate,
+    challenger: Version,
     *,
-    before: Candidate | None,
-    used: Candidate | None,
+    before: Version | None,
+    used: Version | None,
     pinned: str | None,
     criteria: Mapping[str, float],
     rule: Rule,
@@ -73,7 +73,7 @@ def decide(
     return _compare(challenger, champion, criteria, rule.tolerance)
 
 
-def _find_objection(challenger: Candidate, rule: Rule, *, is_rerun: bool) -> str | None:
+def _find_objection(challenger: Version, rule: Rule, *, is_rerun: bool) -> str | None:
     """Why the challenger is not taken whatever the backtest says."""
     if is_rerun:
         return "This month is run again with other settings of its models, and keeps what it was scored with."
@@ -82,8 +82,8 @@ def _find_objection(challenger: Candidate, rule: Rule, *, is_rerun: bool) -> str
     return f"{challenger.version} is not taken: {challenger.doubt}." if challenger.doubt else None
 
 
-def _compare(challenger: Candidate, champion: Candidate, criteria: Mapping[str, float], tolerance: float) -> Decision:
-    new, old = (NAMES.get(candidate.model, candidate.model) for candidate in (challenger, champion))
+def _compare(challenger: Version, champion: Version, criteria: Mapping[str, float], tolerance: float) -> Decision:
+    new, old = (NAMES.get(it.model, it.model) for it in (challenger, champion))
     if challenger.model == champion.model:
         return Decision(challenger.version, PROMOTED, f"The same model, {new}, fitted to what is known by now.")
     if challenger.model not in criteria or champion.model not in criteria:
