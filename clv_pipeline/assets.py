@@ -12,12 +12,14 @@ import dagster as dg
 
 from clv_pipeline.contracts import describe_columns
 from clv_pipeline.events import report_outcomes
-from clv_pipeline.execution import Outcome, run_months
+from clv_pipeline.execution import Outcome, ask_ahead, run_months
 from clv_pipeline.lake import Lake
 from clv_pipeline.periods import map_earlier, map_history
 from clv_pipeline.publication import draw_lenses
 from clv_pipeline.settings import Settings
 from clv_pipeline.sql import load_sql
+from clv_pipeline.stages.models import MODELS
+from clv_pipeline.stages.rfm import RFM
 from clv_pipeline.state import State
 from clv_pipeline.steps import ONLY_STALE_TAG, Reach, StepSpec, Table
 
@@ -29,6 +31,7 @@ def declare_dependencies(spec: StepSpec, partitions: dg.MonthlyPartitionsDefinit
         Reach.WHOLE: None,
         Reach.SAME: dg.TimeWindowPartitionMapping(),
         Reach.HISTORY: map_history(partitions),
+        Reach.ENDED: map_history(partitions),
         Reach.COMPARED: map_earlier(1),
     }
     # What was decided earlier (UP_TO, BEFORE) is no asset, or the asset itself: only the plan follows it.
@@ -64,6 +67,8 @@ def build_asset(
         specs=specs,
         check_specs=_declare_checks(spec, partitions),
         backfill_policy=dg.BackfillPolicy.single_run(),
+        # Among steps that may run, RFM comes first: the fit is made beside the others then.
+        op_tags={"dagster/priority": "1" if spec is RFM else "0"},
     )
     def run_step(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> Iterator[Any]:
         state = State(lake, settings)
@@ -71,6 +76,8 @@ def build_asset(
         months = context.partition_keys
         with lake.connect() as con:
             outcomes = run_months(spec, state, con, months, only_stale=only_stale)
+        if spec is RFM and len(months) == 1:
+            ask_ahead(MODELS, State(lake, settings), months[0])
         published = sum(not outcome.skipped for outcome in outcomes)
         context.log.info(f"{spec.name}: {published} of {len(months)} months run, the others were up to date")
         charts = _draw_latest(context, lake, settings, outcomes) if spec.name == "lenses" else {}

@@ -5,7 +5,7 @@ Belongs here: locks, stamps and the order of things that makes a rerun harmless.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 
 import duckdb
@@ -14,7 +14,7 @@ from clv_pipeline.contracts import Audit, audit_query, audit_schema, preview
 from clv_pipeline.lake import LakeError, Staged, Stamp
 from clv_pipeline.periods import list_periods
 from clv_pipeline.state import State
-from clv_pipeline.steps import Reach, Step, StepSpec, compared_months, list_inputs
+from clv_pipeline.steps import Reach, Step, StepSpec, compared_months, list_history, list_inputs
 
 _ATTEMPTS = 10
 # Landed rows of the months that are computed together; a larger month is computed alone.
@@ -60,6 +60,17 @@ def run_months(
             done = [outcome for outcomes_alone in alone for outcome in outcomes_alone or []]
         outcomes += done
     return outcomes
+
+
+def ask_ahead(spec: StepSpec, state: State, period: str) -> None:
+    """Has the fits begun that a step of a stale as-of month will want, from what there is by now."""
+    if spec.ask_ahead is None or spec.explain_staleness(state, period) is None:
+        return
+    # What fails here fails again, and is told, when the step runs.
+    with suppress(Exception), state.lake.connect() as con:
+        step = Step(con, state.lake, state.settings, state, [period])
+        _expose_reads(spec, step)
+        spec.ask_ahead(step)
 
 
 def _chunk_months(spec: StepSpec, state: State, periods: Sequence[str]) -> Iterator[list[str]]:
@@ -165,12 +176,14 @@ def _publish(
 
 def _expose_reads(spec: StepSpec, step: Step) -> None:
     for read in spec.reads:
+        if list_inputs(read, step.state, step.period) is None:
+            continue
         months: list[str] | None
         match read.reach:
             case Reach.LANDED | Reach.UP_TO | Reach.BEFORE:
                 continue
-            case Reach.HISTORY:
-                months = [month for month in step.state.periods if month <= step.period]
+            case Reach.HISTORY | Reach.ENDED:
+                months = list_history(read, step.state, step.period)
             case Reach.COMPARED:
                 months = [*compared_months(step.state, step.period), step.period]
             case Reach.WHOLE:
@@ -184,7 +197,8 @@ def _name_missing(spec: StepSpec, state: State, period: str) -> str:
     for read in spec.reads:
         if list_inputs(read, state, period) is None:
             stamps = state.stamps(read.table)
-            months = list_periods(state.periods[0], period) if read.reach is Reach.HISTORY else [period]
+            history = read.reach in (Reach.HISTORY, Reach.ENDED)
+            months = list_periods(state.periods[0], period) if history else [period]
             gap = next(month for month in months if month not in stamps)
             stage = read.table.split(".")[0]
             return (

@@ -8,6 +8,8 @@ import os
 import pickle
 import subprocess
 import sys
+from concurrent.futures import Future, ThreadPoolExecutor
+from hashlib import sha256
 from typing import IO, Any
 
 import polars as pl
@@ -16,6 +18,9 @@ from clv_pipeline.clv.models import ModelFit, fit_models
 from clv_pipeline.clv.models.likelihoods import load_libraries
 
 _ready: subprocess.Popen[bytes] | None = None
+# One thread: the process answers in the order of the requests.
+_messenger = ThreadPoolExecutor(max_workers=1, thread_name_prefix="fits")
+_asked: dict[bytes, Future[ModelFit | Exception]] = {}
 
 
 def prepare_fit() -> int:
@@ -31,28 +36,45 @@ def prepare_fit() -> int:
 
 
 def end_fits() -> None:
-    """Ends the process that `prepare_fit` started."""
+    """Ends the process that `prepare_fit` started, and what it was asked for."""
     global _ready  # noqa: PLW0603
     if _ready is not None:
         _ready.kill()
-        _ready.communicate()
+        # After what it was asked for, which breaks off now.
+        _messenger.submit(_ready.communicate).result()
         _ready = None
+    _asked.clear()
+
+
+def ask_fit(customers: pl.DataFrame, **settings: Any) -> None:
+    """Has the prepared process fit ahead of the same `fit`, while this one does something else; else does nothing."""
+    if _ready is not None:
+        request = pickle.dumps((customers, settings))
+        _asked[sha256(request).digest()] = _messenger.submit(_exchange, _ready, request)
 
 
 def fit(customers: pl.DataFrame, **settings: Any) -> ModelFit:
     """`fit_models(customers, **settings)`, in the prepared process where there is one."""
-    if _ready is None or _ready.stdin is None or _ready.stdout is None:
+    if _ready is None:
         return fit_models(customers, **settings)
+    request = pickle.dumps((customers, settings))
+    asked = _asked.pop(sha256(request).digest(), None) or _messenger.submit(_exchange, _ready, request)
     try:
-        pickle.dump((customers, settings), _ready.stdin)
-        _ready.stdin.flush()
-        answer = pickle.load(_ready.stdout)
-    except (OSError, EOFError, pickle.UnpicklingError):  # it was killed, for want of memory perhaps
+        answer = asked.result()
+    except (OSError, EOFError, ValueError, pickle.UnpicklingError):  # it was killed, for want of memory perhaps
         end_fits()
         return fit_models(customers, **settings)
     if isinstance(answer, Exception):
         raise answer
     return answer
+
+
+def _exchange(process: "subprocess.Popen[bytes]", request: bytes) -> ModelFit | Exception:
+    if process.stdin is None or process.stdout is None:
+        raise OSError("no way to the process")
+    process.stdin.write(request)
+    process.stdin.flush()
+    return pickle.load(process.stdout)
 
 
 def _serve(requests: IO[bytes], answers: IO[bytes]) -> None:

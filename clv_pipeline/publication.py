@@ -20,7 +20,7 @@ from clv_pipeline.settings import Settings
 from clv_pipeline.sql import load_sql, quote_literal
 from clv_pipeline.state import State
 
-_MADE_FROM = ".report"
+_MADE_FROM, _CACHE = ".report", ".cache"
 _AS_OF_TABLES = (
     *(name for step in AS_OF_STEPS for name in step.names if name.startswith("lenses.")),
     "models.parameters",
@@ -99,7 +99,7 @@ def _publish_report(lake: Lake, settings: Settings, as_of: str | None) -> Path:
         with open_views(lake, settings) as con:
             tables = _gather(con, month)
             previous = _gather(con, facts.previous_as_of, _COMPARED) if facts.previous_as_of else {}
-        page = build_report(tables, facts, previous=previous, cache_dir=lake.root / ".cache")
+        page = build_report(tables, facts, previous=previous, cache_dir=lake.root / _CACHE)
         _write_durably(lake, folder / f"{month}.html", page)
         _write_durably(lake, _stamp_file(lake, month), _describe_month(state, month))
     if chosen != months[-1]:
@@ -112,11 +112,15 @@ def _publish_report(lake: Lake, settings: Settings, as_of: str | None) -> Path:
 def draw_lenses(lake: Lake, settings: Settings, as_of: str) -> dict[str, str]:
     """The report's charts of the lens tables of `as_of` as Markdown images, by table; see `renderings.py`."""
     from clv_pipeline.renderings import CHARTS, READ_BESIDE, render_charts  # noqa: PLC0415
+    from clv_pipeline.report.bundle import start_bundle  # noqa: PLC0415
 
     state = State(lake, settings)
     with open_views(lake, settings) as con:
         tables = _gather(con, as_of, (*CHARTS, *READ_BESIDE))
-    return render_charts(tables, _state_facts(state, settings, as_of, [as_of]))
+    images = render_charts(tables, _state_facts(state, settings, as_of, [as_of]))
+    # The report comes next, and the engine that drew the charts is free again.
+    start_bundle(lake.root / _CACHE)
+    return images
 
 
 def _find_outdated(state: State, months: list[str], chosen: str) -> list[str]:

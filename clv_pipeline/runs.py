@@ -20,6 +20,7 @@ from clv_pipeline.assembly import build_definitions, find_partitions
 from clv_pipeline.automation import RANGE_END_TAG, RANGE_START_TAG, keys_of, range_tags
 from clv_pipeline.dead_runs import SIGN_TAG, fail_dead_runs, show_life
 from clv_pipeline.event_log import close_event_log, keep_event_log_open
+from clv_pipeline.execution import ask_ahead
 from clv_pipeline.fitting import end_fits, prepare_fit
 from clv_pipeline.lake import Lake
 from clv_pipeline.ledger import Ledger
@@ -29,6 +30,7 @@ from clv_pipeline.plan import INHERITED, PlannedRun, plan_as_of, plan_months
 from clv_pipeline.publication import describe_contents, read_made_from
 from clv_pipeline.settings import Settings
 from clv_pipeline.sql import project_root
+from clv_pipeline.stages.backtest import BACKTEST
 from clv_pipeline.stages.report import REPORT
 from clv_pipeline.stages.transactions import CUSTOMERS, LANDING
 from clv_pipeline.state import State
@@ -164,6 +166,8 @@ class Runner:
         stages = ", ".join(dict.fromkeys(step.stage for step in run.steps))
         self.announce(f"running {stages} for {months}: {_explain(run)}")
         tags = range_tags(run)
+        if BACKTEST in run.steps and run.first == run.last:
+            ask_ahead(BACKTEST, self.state, run.first)
         if force:
             tags = {RANGE_START_TAG: run.first, RANGE_END_TAG: run.last}
         self._execute(keys_of(run.steps), tags)

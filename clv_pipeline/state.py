@@ -9,7 +9,7 @@ from functools import cached_property
 
 from clv_pipeline.lake import Lake, Stamp
 from clv_pipeline.ledger import UNDATED, Ledger
-from clv_pipeline.periods import as_of_end, last_day, list_periods
+from clv_pipeline.periods import as_of_end, last_day, list_periods, shift_period
 from clv_pipeline.settings import Settings
 
 LINES = "transactions.lines"
@@ -80,6 +80,10 @@ class State:
         """The last day with a line; None before the first month is published."""
         days = [stamp.facts["last_day"] for stamp in self.stamps(LINES).values() if stamp.facts.get("last_day")]
         return date.fromisoformat(max(days)) if days else None
+
+    def last_ended(self, period: str) -> str:
+        """`period` where its last day is loaded, else the month before."""
+        return period if self.as_of_end(period) == last_day(period) else shift_period(period, -1)
 
     def as_of_end(self, period: str) -> date:
         """The last day that as-of `period` sees."""

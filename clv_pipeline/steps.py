@@ -36,6 +36,7 @@ class Reach(Enum):
     LANDED = "the landed rows of P"
     SAME = "P"
     HISTORY = "every month up to P"
+    ENDED = "every month up to P that has ended"
     COMPARED = "P, and the month before and the reference month where they exist"
     WHOLE = "an unpartitioned table"
     UP_TO = "the published months up to P"
@@ -138,6 +139,8 @@ class StepSpec:
     code: tuple[str, ...]
     kinds: frozenset[str]
     one_at_a_time: bool = False
+    # Asks the process for fits (`fitting.py`) for what `compute` will want of it.
+    ask_ahead: Callable[[Step], None] | None = None
 
     @property
     def is_as_of(self) -> bool:
@@ -179,7 +182,9 @@ class StepSpec:
         if not self.is_as_of:
             parts.append(("calendar", period, str(period in state.periods)))
         else:
-            parts.append(("calendar", state.data_start, str(state.as_of_end(period))))
+            ended = {read.reach for read in self.reads} <= {Reach.ENDED, Reach.WHOLE}
+            seen = state.last_ended(period) if ended else str(state.as_of_end(period))
+            parts.append(("calendar", state.data_start, seen))
         return _hash(repr(sorted(parts)))
 
     def explain_staleness(self, state: State, period: str) -> str | None:
@@ -206,13 +211,19 @@ def list_inputs(read: Read, state: State, period: str) -> list[tuple[str, str, s
     if read.reach in (Reach.UP_TO, Reach.BEFORE):
         return [(read.table, month, stamps[month].content) for month in reached_months(read, state, period)]
     months = [period]
-    if read.reach is Reach.HISTORY:
-        months = [month for month in state.periods if month <= period]
+    if read.reach in (Reach.HISTORY, Reach.ENDED):
+        months = list_history(read, state, period)
     if any(month not in stamps for month in months):
         return None
     if read.reach is Reach.COMPARED:
         months += [month for month in compared_months(state, period) if month in stamps]
     return [(read.table, month, stamps[month].content) for month in months]
+
+
+def list_history(read: Read, state: State, period: str) -> list[str]:
+    """The months that a read of reach HISTORY or ENDED means for `period`."""
+    last = state.last_ended(period) if read.reach is Reach.ENDED else period
+    return [month for month in state.periods if month <= last]
 
 
 def reached_months(read: Read, state: State, period: str) -> list[str]:

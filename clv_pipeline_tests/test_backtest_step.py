@@ -116,7 +116,8 @@ def test_too_few_customers_are_no_backtest_and_auto_does_without(tmp_path: Path)
 
 def test_origins_lie_one_horizon_apart(tmp_path: Path) -> None:
     house = Warehouse(tmp_path / "house")
-    house.deliver("orders.csv", buy(5, later=28))
+    last: Row = ("last", "c000", date(2023, 10, 31), "p", 1, 10)
+    house.deliver("orders.csv", [*buy(5, later=28), last])
     house.land()
     house.execute(plan_months(MONTH_STEPS, house.state))
     # Ten months: the longest horizon with 1.5 times as much history is four.
@@ -134,3 +135,19 @@ def test_origins_lie_one_horizon_apart(tmp_path: Path) -> None:
         with house.lake.connect() as con:
             found = choose_origins(Step(con, house.lake, settings, house.state, ["2023-10"]))
         assert [(origin.month, origin.until) for origin in found] == origins, knobs
+
+
+def test_a_month_that_is_open_is_not_judged_by(tmp_path: Path) -> None:
+    """The second delivery of the day leaves what the backtest is made from as it was; the last day of the month not."""
+    house = Warehouse(tmp_path / "house")
+    made_from = []
+    for number, day in enumerate((29, 30, 31)):
+        house.deliver(f"{number}.csv", [*buy(5, later=28), ("last", "c000", date(2023, 10, day), "p", 1, 10)])
+        house.land()
+        house.execute(plan_months(MONTH_STEPS, house.state))
+        made_from.append(BACKTEST.inputs(house.state, "2023-10"))
+
+    assert made_from[0] == made_from[1] != made_from[2]
+    with house.lake.connect() as con:
+        later = Step(con, house.lake, house.settings, house.state, ["2023-10"])
+        assert [origin.until for origin in choose_origins(later)] == ["2023-10"]

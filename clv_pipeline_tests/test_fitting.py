@@ -38,6 +38,17 @@ def prepared() -> Iterator[int]:
     fitting.end_fits()
 
 
+def test_what_was_asked_ahead_is_not_fitted_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = pickle.dumps("first") + pickle.dumps("second")
+    process = MagicMock(stdin=io.BytesIO(), stdout=io.BytesIO(answers))
+    monkeypatch.setattr(fitting, "_ready", process)
+    fitting.ask_fit(CUSTOMERS, transactions="bg_nbd")
+    assert fitting.fit(CUSTOMERS, transactions="mbg_nbd") == "second"
+    # Another frame with the same rows is the same request.
+    assert fitting.fit(CUSTOMERS.clone(), transactions="bg_nbd") == "first"
+    assert process.stdin.getvalue().count(b"mbg_nbd") == 1
+
+
 @pytest.mark.slow
 def test_another_process_fits_the_same_and_refuses_the_same(prepared: int) -> None:
     here, there = fit_models(CUSTOMERS, **SETTINGS), fitting.fit(CUSTOMERS, **SETTINGS)

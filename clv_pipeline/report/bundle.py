@@ -36,8 +36,9 @@ def load_bundle(cache_dir: Path | None) -> str:
     return script
 
 
+@cache
 def start_bundle(cache_dir: Path | None) -> Future[str]:
-    """Loads the script in a thread of its own: bundling leaves Python free to build the page meanwhile."""
+    """Loads the script in a thread of its own: bundling leaves Python free to do something else; once per process."""
     executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="vega-bundle")
     future = executor.submit(load_bundle, cache_dir)
     executor.shutdown(wait=False)

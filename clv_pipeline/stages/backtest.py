@@ -4,13 +4,14 @@ Belongs here: which months are origins, and what is known at each. Does not belo
 (`clv/backtest/`), or the fit that scores are made from (`models.py`).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
 import polars as pl
 
-from clv_pipeline.clv.backtest import Fold, FoldResult, choose_model, run_fold, track_weeks
-from clv_pipeline.fitting import fit
+from clv_pipeline.clv.backtest import Fold, FoldResult, choose_model, run_fold, sample_fitted, track_weeks
+from clv_pipeline.fitting import ask_fit, fit
 from clv_pipeline.periods import last_day, shift_period
 from clv_pipeline.pictures import draw_choice
 from clv_pipeline.schemas.backtest import BacktestCalibration, BacktestMeasures, BacktestPit, BacktestWeeks, Choice
@@ -30,6 +31,8 @@ _PERIODS = "marts.customer_periods"
 _FEWEST_CUSTOMERS, _FEWEST_REPEATERS = 100, 10
 _HISTORY_PER_HORIZON = 1.5
 _YEAR = 12
+# By what they are made from: the folds that fits were asked for and that are still to be judged.
+_kept_folds: dict[str, list[Fold]] = {}
 
 
 @dataclass(frozen=True)
@@ -57,11 +60,7 @@ def compute_backtest(step: Step) -> dict[str, pl.DataFrame]:
     origins = choose_origins(step)
     results: list[tuple[_Origin, FoldResult]] = []
     weeks = pl.DataFrame()
-    for origin in origins:
-        fold = _take_fold(step, origin)
-        repeaters = fold.customers.filter(pl.col("frequency") > 0).height
-        if fold.customers.height < _FEWEST_CUSTOMERS or repeaters < _FEWEST_REPEATERS:
-            break
+    for origin, fold in zip(origins, take_folds(step, origins), strict=False):
         models = step.settings.models
         results.append((origin, run_fold(fold, models.candidates, priors=models.priors, fit=fit)))
         if len(results) == 1:
@@ -75,17 +74,46 @@ def compute_backtest(step: Step) -> dict[str, pl.DataFrame]:
     return _name_tables(step, results, weeks, choice)
 
 
+def ask_fits(step: Step) -> None:
+    """Has the candidates fitted while other steps run; the folds are kept for `compute_backtest`."""
+    made_from = BACKTEST.inputs(step.state, step.period)
+    if made_from is None:
+        return
+    models = step.settings.models
+    folds = take_folds(step, choose_origins(step))
+    _kept_folds.clear()
+    _kept_folds[made_from] = folds
+    for fold in folds:
+        for candidate in models.candidates:
+            ask_fit(sample_fitted(fold.customers), transactions=candidate, estimation="map", priors=models.priors)
+
+
+def take_folds(step: Step, origins: Sequence[_Origin]) -> list[Fold]:
+    """The folds of the origins, up to the first with too few customers to judge a model by."""
+    if kept := _kept_folds.pop(BACKTEST.inputs(step.state, step.period) or "", None):
+        return kept
+    folds: list[Fold] = []
+    for origin in origins:
+        fold = _take_fold(step, origin)
+        repeaters = fold.customers.filter(pl.col("frequency") > 0).height
+        if fold.customers.height < _FEWEST_CUSTOMERS or repeaters < _FEWEST_REPEATERS:
+            break
+        folds.append(fold)
+    return folds
+
+
 def choose_origins(step: Step) -> list[_Origin]:
-    """The origins of the folds, the latest first: one horizon before the as-of month, two before it, and so on.
+    """The origins of the folds, the latest first: one horizon before the last month that has ended, two, and so on.
 
     Their holdouts do not overlap, so that no purchase judges a model twice. The horizon is the configured one, or
     value.horizon_months shortened so that the history before the latest origin is at least 1.5 times as long; either
     leaves [backtest] min_months of history, or there is no origin.
     """
-    months = [month for month in step.state.periods if month <= step.period]
+    until = step.state.last_ended(step.period)
+    until_end = last_day(until)
+    months = [month for month in step.state.periods if month <= until]
     horizon = _choose_horizon(step.settings, len(months))
     origins: list[_Origin] = []
-    until, until_end = step.period, step.state.as_of_end(step.period)
     for number in range(1, step.settings.backtest.folds + 1):
         history = len(months) - number * horizon
         if horizon < 1 or history < step.settings.backtest.min_months:
@@ -203,8 +231,9 @@ BACKTEST = StepSpec(
         Table(_CHOICE, Choice, "Which purchase model did best in the backtest, and why.", picture=draw_choice),
     ),
     reads=(
-        Read(_PERIODS, Reach.HISTORY),
-        Read("marts.orders", Reach.HISTORY),
+        # A month that is still open says little more than the last: it is not worth a backtest every day.
+        Read(_PERIODS, Reach.ENDED),
+        Read("marts.orders", Reach.ENDED),
         Read("landing.customers", Reach.WHOLE),
     ),
     compute=compute_backtest,
@@ -213,4 +242,5 @@ BACKTEST = StepSpec(
     code=("clv/backtest", "clv/models", "clv/scores"),
     kinds=frozenset({"python", "pymc"}),
     one_at_a_time=True,
+    ask_ahead=ask_fits,
 )

@@ -4,15 +4,17 @@ Belongs here: which customers a fit sees and what is published of it. Does not b
 """
 
 from hashlib import sha256
+from typing import Any
 
 import polars as pl
 
 from clv_pipeline.clv.models import gate
 from clv_pipeline.clv.models.result import ModelError
-from clv_pipeline.fitting import fit
+from clv_pipeline.fitting import ask_fit, fit
 from clv_pipeline.periods import list_periods
 from clv_pipeline.pictures import draw_fit
 from clv_pipeline.schemas.models import Draws, Evaluation, Gate, Parameters, RepeatPurchases
+from clv_pipeline.settings import Settings
 from clv_pipeline.steps import Reach, Read, Step, StepSpec, Table
 
 _CUSTOMERS = 'SELECT frequency, recency, "T", monetary_value, spend FROM rfm.customers ORDER BY customer_id'
@@ -33,16 +35,7 @@ def compute_models(step: Step) -> dict[str, pl.DataFrame]:
         raise ModelError("models.covariates: no model takes covariates yet; write covariates = []")
     findings = judge_customers(step, customers)
     chosen = choose_transactions(step)
-    fitted = fit(
-        customers,
-        transactions=chosen,
-        estimation=models.estimation,
-        priors=models.priors,
-        draws=models.draws,
-        chains=models.chains,
-        tune=models.tune,
-        seed=models.seed,
-    )
+    fitted = fit(customers, **_describe_fit(step.settings, chosen))
     found = fitted.parameters.write_json() + fitted.draws.write_json()
     version = f"{step.period}-{chosen}-{sha256(found.encode()).hexdigest()[:8]}"
     doubts = [f"{model}: {doubt}" for model, doubt in fitted.doubts.items()]
@@ -66,6 +59,27 @@ def compute_models(step: Step) -> dict[str, pl.DataFrame]:
     tables = {name: _identify(frame, step.period, version) for name, frame in named.items()}
     judged = gate.tabulate(findings).select(pl.lit(step.period).alias("as_of"), pl.all())
     return tables | {"models.gate": judged}
+
+
+def ask_fit_ahead(step: Step) -> None:
+    """Has the models fitted while other steps run, when no backtest has to choose one first."""
+    chosen = step.settings.models.transactions
+    customers = step.frame(_CUSTOMERS)
+    if chosen != "auto" and not customers.is_empty():
+        ask_fit(customers, **_describe_fit(step.settings, chosen))
+
+
+def _describe_fit(settings: Settings, transactions: str) -> dict[str, Any]:
+    models = settings.models
+    return {
+        "transactions": transactions,
+        "estimation": models.estimation,
+        "priors": models.priors,
+        "draws": models.draws,
+        "chains": models.chains,
+        "tune": models.tune,
+        "seed": models.seed,
+    }
 
 
 def judge_customers(step: Step, customers: pl.DataFrame) -> list[gate.Finding]:
@@ -133,4 +147,5 @@ MODELS = StepSpec(
     code=("clv/models",),
     kinds=frozenset({"python", "pymc"}),
     one_at_a_time=True,
+    ask_ahead=ask_fit_ahead,
 )

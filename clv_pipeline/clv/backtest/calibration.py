@@ -12,7 +12,7 @@ model assessment for count data", section 2.1): the same in expectation, without
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy.stats import nbinom
+from scipy.special import betainc
 
 from clv_pipeline.clv.backtest.holdout import read_vector
 from clv_pipeline.clv.scores import Models, Probabilities, purchase_cdf, spend_cdf
@@ -23,8 +23,8 @@ COVERAGES = (0.5, 0.8, 0.9, 0.95)
 PIT_BINS = 20
 # A customer whom a model thinks all but impossible must not decide alone.
 _LEAST_PROBABILITY = 1e-12
-# The share of a larger base whose spend is transformed: it tells a coverage to 0.3 points.
-MOST_TRANSFORMED = 10_000
+# The share of a larger base whose spend is transformed: it tells a coverage to half a point.
+MOST_TRANSFORMED = 4_000
 _NEXT_TO_NOTHING = 1e-9
 
 
@@ -57,7 +57,10 @@ def locate_nbd_purchases(nbd: tuple[float, float], customers: pl.DataFrame, week
     r, alpha = nbd
     x, T, n = (read_vector(customers, name) for name in ("frequency", "T", "actual_purchases"))
     stays = (alpha + T) / (alpha + T + weeks)
-    return Probabilities(nbinom.cdf(n - 1, r + x, stays), nbinom.cdf(n, r + x, stays))
+    # P(N <= n) of the negative binomial; nobody buys fewer than none.
+    return Probabilities(
+        np.where(n > 0, betainc(r + x, np.maximum(n, 1.0), stays), 0.0), betainc(r + x, n + 1.0, stays)
+    )
 
 
 def sum_log_likelihood(located: Probabilities) -> float:

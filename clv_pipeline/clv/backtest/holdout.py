@@ -59,8 +59,7 @@ def fit_candidates(
     fit: Fit = fit_models,
 ) -> tuple[list[Models], list[str]]:
     """The `models` that can be fitted to `customers` at the mode, and a sentence for each that cannot."""
-    every = -(-customers.height // MOST_FITTED)
-    seen = customers.gather_every(every).select("frequency", "recency", "T", "monetary_value", "spend")
+    seen = sample_fitted(customers)
     fitted: list[Models] = []
     notes: list[str] = []
     for model in models:
@@ -71,6 +70,13 @@ def fit_candidates(
             continue
         fitted.append(read_models(found.parameters))
     return fitted, notes
+
+
+def sample_fitted(customers: pl.DataFrame) -> pl.DataFrame:
+    """The customers that the candidates are fitted to, in the order of their ids; what a fit reads of them."""
+    every = -(-customers.height // MOST_FITTED)
+    ordered = customers.sort("customer_id").gather_every(every)
+    return ordered.select("frequency", "recency", "T", "monetary_value", "spend").rechunk()
 
 
 def forecast_candidate(models: Models, customers: pl.DataFrame, weeks: float) -> Forecast:

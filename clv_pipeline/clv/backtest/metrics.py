@@ -7,8 +7,8 @@ or the distribution around them (`calibration.py`).
 from collections.abc import Sequence
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 type Vector = NDArray[np.float64]
 type Codes = NDArray[np.int64]
@@ -33,7 +33,7 @@ def measure_all(actual: Vector, forecast: Vector) -> Measures:
     if around > 0:
         measures["r_squared"] = 1 - float((error**2).sum()) / around
         if np.ptp(forecast) > 0:
-            measures["spearman"] = float(np.corrcoef(rankdata(forecast), rankdata(actual))[0, 1])
+            measures["spearman"] = _correlate_ranks(forecast, actual)
             measures["gini"] = compute_gini(actual, forecast)
     if actual.sum() > 0:
         measures["lift"] = compute_lift(actual, forecast)
@@ -49,6 +49,11 @@ def measure_groups(actual: Vector, forecast: Vector, codes: Codes, groups: int) 
     sizes = np.bincount(codes, minlength=groups)
     sums = [np.bincount(codes, of, minlength=groups) for of in (actual, forecast, np.abs(error), error**2)]
     return [_name(int(size), *(float(of[group]) for of in sums)) if size else {} for group, size in enumerate(sizes)]
+
+
+def _correlate_ranks(one: Vector, other: Vector) -> float:
+    ranks = (pl.Series(values).rank("average").to_numpy() for values in (one, other))
+    return float(np.corrcoef(*ranks)[0, 1])
 
 
 def compute_gini(actual: Vector, forecast: Vector) -> float:

@@ -11,6 +11,7 @@ it draws buckets, whose sums vary as sums of customers do, and its size stops gr
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import polars as pl
@@ -89,8 +90,7 @@ def _draw(buckets: pl.DataFrame, found: pl.DataFrame | None) -> _Cohort:
         data[rows, found["age"].to_numpy()] = found.select(SUMS).to_numpy()
     size = buckets["customers"].cast(pl.Float64).to_numpy()
     month = int(first["cohort_start"].replace("-", ""))
-    weights = np.random.default_rng([SEED, month]).poisson(1.0, (DRAWS, len(size))).astype(np.float64)
-    weights = np.vstack([np.ones(len(size)), weights])
+    weights = _weigh(month, len(size))
     sums = np.tensordot(weights, data, axes=1)
     return _Cohort(
         first["cohort"],
@@ -100,6 +100,13 @@ def _draw(buckets: pl.DataFrame, found: pl.DataFrame | None) -> _Cohort:
         sums,
         sums[:, :, SUMS.index("profit")].cumsum(axis=1),
     )
+
+
+@lru_cache(maxsize=64)
+def _weigh(month: int, buckets: int) -> Array:
+    """A weight for each draw and bucket; cohorts of several grains start in the same month."""
+    weights = np.random.default_rng([SEED, month]).poisson(1.0, (DRAWS, buckets)).astype(np.float64)
+    return np.vstack([np.ones(buckets), weights])
 
 
 def _compare(older: Sequence[_Cohort], newer: Sequence[_Cohort], age: int) -> list[dict[str, object]]:

@@ -6,6 +6,7 @@ uncertainty (`estimates.py`), or what is reported beside the parameters (`evalua
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 
 import numpy as np
 import polars as pl
@@ -25,6 +26,7 @@ from clv_pipeline.clv.models.result import ModelError, ModelFit
 from clv_pipeline.clv.models.sampling import Estimation, Vector, explain_nonconvergence
 
 _FEWEST_REPEATERS_FOR_SPEND = 3
+_latest_spend: dict[tuple[bytes, Priors, Estimation], Estimate] = {}
 
 PARAMETER_SCHEMA = {
     "model": pl.String,
@@ -143,7 +145,13 @@ def _fit_spend(rows: pl.DataFrame, priors: Priors, how: Estimation) -> _Spend:
     frequency, monetary_value, counts = data
     unit = float(np.average(monetary_value, weights=frequency * counts))
     model = "gamma_gamma"
-    fit = estimate(model, priors, data, (frequency, monetary_value / unit, counts), unit=unit, estimation=how)
+    key = (sha256(np.stack(data).tobytes()).digest(), priors, how)
+    if key not in _latest_spend:
+        # A backtest fits one purchase model after another, always with the same spend.
+        _latest_spend.clear()
+        scaled = (frequency, monetary_value / unit, counts)
+        _latest_spend[key] = estimate(model, priors, data, scaled, unit=unit, estimation=how)
+    fit = _latest_spend[key]
     if fit.parameters["q"] <= 1:
         return _take_mean_spend(rows, f"the Gamma-Gamma has no finite mean (q = {fit.parameters['q']:.3f} <= 1)", how)
     evaluation = evaluate_gamma_gamma(repeaters, fit.parameters, fit.log_likelihood, fit.distinct_rows)
