@@ -3,6 +3,8 @@
 Belongs here: laying the card out. Does not belong here: what it says (`clv/models/card.py`).
 """
 
+from collections.abc import Mapping
+
 from clv_pipeline.report import numbers as n
 from clv_pipeline.report.blocks import Note, Section
 from clv_pipeline.report.facts import ReportData
@@ -31,7 +33,7 @@ def build_card(data: ReportData) -> Section | None:
     return Section(_CARD, f"Model card of {card['version'][0]}", blocks, folded=True)
 
 
-def describe_use(promotion: dict[str, str | None]) -> list[str]:
+def describe_use(promotion: Mapping[str, str | None]) -> list[str]:
     """Which version is in use, why, and what was in use before."""
     version, challenger, before = (promotion[name] for name in ("version", "challenger", "champion_before"))
     sentences = [f"The scores of {n.month(str(promotion['as_of']))} are made from {version}: {promotion['reason']}"]
