@@ -11,8 +11,9 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from clv_pipeline import mlflow_log
 from clv_pipeline.cli import run_app
-from clv_pipeline.clv.models import PARAMETERS, ModelFit
+from clv_pipeline.clv.models import PARAMETERS, ModelError, ModelFit
 from clv_pipeline.model_store import find_version
 from clv_pipeline.pipeline import AS_OF_STEPS
 from clv_pipeline.settings import load_settings
@@ -176,6 +177,17 @@ def test_commands_without_an_answer_say_what_to_do(
     assert "no version is pinned for 2024-01" in refuse("promote", "auto")
     assert "no other version was in use before" in refuse("rollback")
     assert "is no month" in refuse("promote", version, "--from", "yesterday")
+
+
+def test_a_server_without_mlflow_is_refused(
+    open_company: Callable[[str], Warehouse], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    company = open_company("company")
+    monkeypatch.setattr(mlflow_log, "find_spec", lambda _: None)
+    assert mlflow_log.find_server(company.settings) is None
+    set_models(company, 'mlflow_uri = "http://127.0.0.1:9"')
+    with pytest.raises(ModelError, match=r"install clv-pipeline\[mlflow\], or remove the setting"):
+        mlflow_log.find_server(company.settings)
 
 
 @pytest.mark.slow

@@ -43,7 +43,7 @@ def count_stale(company: Warehouse) -> int:
 
 def list_leftovers(company: Warehouse) -> list[str]:
     home, staging = company.settings.home, company.lake.root / ".staging"
-    shown = {path.name for path in home.iterdir()} - {"clv.duckdb", "dagster_home", "lake", "report"}
+    shown = {path.name for path in home.iterdir()} - {"clv.duckdb", "dagster_home", "lake", "models", "report"}
     loads = {path.name for path in staging.glob("load-*")}
     return sorted(shown | loads)
 

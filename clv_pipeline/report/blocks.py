@@ -58,10 +58,11 @@ class FigureGrid:
 
 @dataclass(frozen=True)
 class Note:
-    """Plain sentences; `caution` marks what a reader must know before comparing."""
+    """Plain sentences, under a heading or not; `caution` marks what a reader must know before comparing."""
 
     sentences: Sequence[str]
     caution: bool = False
+    heading: str = ""
     kind: ClassVar[str] = "note"
 
 
