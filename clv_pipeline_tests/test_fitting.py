@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from typing import Any
 from unittest.mock import MagicMock
 
 import polars as pl
@@ -28,7 +29,7 @@ CUSTOMERS = pl.DataFrame(
         "spend": [10.0, 45.0, 100.0, 90.0, 8.0, 130.0],
     }
 )
-SETTINGS = {"transactions": "bg_nbd", "estimation": "laplace", "priors": "default"}
+SETTINGS: dict[str, Any] = {"transactions": "bg_nbd", "estimation": "laplace", "priors": "default"}
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """Draws of the parameters: MAP, Laplace and NUTS agree, repeat themselves, and say so when they did not converge."""
 
-from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +8,6 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from clv_pipeline.clv.models import ModelFit, expected_purchases, fit_models, population_spend
-from clv_pipeline.clv.models.inference_data import to_inference_data, write_inference_data
 from clv_pipeline.clv.models.sampling import diagnose, explain_nonconvergence
 from clv_pipeline.schemas.models import Draws
 from clv_pipeline_tests.clv.cdnow import fit_sample, make_customers, read_parameters, read_sample
@@ -100,13 +97,3 @@ def test_chains_that_went_apart_have_not_converged() -> None:
     assert explain_nonconvergence(good) is None
     assert explain_nonconvergence(good | {"divergences": 3.0}) == "0.15% of the draws diverged, more than 0.1%"
     assert "R-hat" in (explain_nonconvergence(apart) or "")
-
-
-def test_draws_are_kept_as_netcdf(tmp_path: Path) -> None:
-    rows = [("bg_nbd", draw, name, draw + 0.5) for draw in range(6) for name in ("r", "a")]
-    draws = pl.DataFrame(rows, schema=["model", "draw", "parameter", "value"], orient="row")
-    write_inference_data(to_inference_data(draws, {"version": "1997-09-x"}, chains=2), tmp_path / "fit.nc")
-
-    read = import_module("xarray").open_datatree(tmp_path / "fit.nc", engine="h5netcdf")
-    assert read.attrs["version"] == "1997-09-x"
-    assert read.posterior["bg_nbd_a"].values.tolist() == [[0.5, 1.5, 2.5], [3.5, 4.5, 5.5]]

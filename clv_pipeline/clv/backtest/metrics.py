@@ -52,8 +52,8 @@ def measure_groups(actual: Vector, forecast: Vector, codes: Codes, groups: int) 
 
 
 def _correlate_ranks(one: Vector, other: Vector) -> float:
-    ranks = (pl.Series(values).rank("average").to_numpy() for values in (one, other))
-    return float(np.corrcoef(*ranks)[0, 1])
+    ranks = [pl.Series(values).rank("average").to_numpy() for values in (one, other)]
+    return float(np.corrcoef(ranks)[0, 1])
 
 
 def compute_gini(actual: Vector, forecast: Vector) -> float:
