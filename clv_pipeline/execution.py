@@ -184,6 +184,8 @@ def _expose_reads(spec: StepSpec, step: Step) -> None:
                 continue
             case Reach.HISTORY | Reach.ENDED:
                 months = list_history(read, step.state, step.period)
+                if not months:  # none has ended yet
+                    continue
             case Reach.COMPARED:
                 months = [*compared_months(step.state, step.period), step.period]
             case Reach.WHOLE:

@@ -92,3 +92,12 @@ def test_a_real_difference_is_named_and_chance_is_not() -> None:
     directions = dict(trend.select("measure", "direction").rows())
     assert directions["pct_active"] == directions["profit_per_acquired"] == "lower"
     assert directions["aof"] == directions["aov"] == "no clear difference"
+
+
+def test_a_ratio_that_nothing_divides_is_no_difference() -> None:
+    """Losses without spend: the margin of both halves is no number, and neither is its difference."""
+    key = {"grain": "year", "cohort": ["2020", "2021"], "bucket": 0}
+    sizes = pl.DataFrame({**key, "cohort_start": ["2020-01", "2021-01"], "last_age": 0, "customers": 1})
+    sums = pl.DataFrame({**key, "age": 0, "active": 1, "orders": 1, "spend": 0.0, "profit": -1.0})
+    trend = compare_newer(sizes, sums)
+    assert trend.filter(measure="margin").select("older", "newer", "difference").row(0) == (None, None, None)

@@ -134,7 +134,7 @@ def _measure(cohorts: Sequence[_Cohort], age: int) -> Mapping[str, Array]:
     cumulative = np.sum([cohort.cumulative_profit[:, age] for cohort in cohorts], axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratios = (active / size, orders / active, spend / orders, profit / spend, profit / size, cumulative / size)
-    return dict(zip(MEASURES, ratios, strict=True))
+    return {name: np.where(np.isfinite(ratio), ratio, np.nan) for name, ratio in zip(MEASURES, ratios, strict=True)}
 
 
 def _describe(differences: Array) -> dict[str, object]:
