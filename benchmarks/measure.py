@@ -81,8 +81,9 @@ def measure_delivery(bench: Bench) -> list[Result]:
     full, full_load = json.loads((target / "full_load.json").read_text())
     for file in (target / "later").glob("*.parquet"):
         shutil.copy(file, target / "incoming" / file.name)
+    before = _time_loading(target / "home")
     day = _run_clv(bench, "run", "--config", target / "clv.toml")
-    day_load = _time_loading(target / "home") - full_load
+    day_load = _time_loading(target / "home") - before
     unchanged = _run_clv(bench, "run", "--config", target / "clv.toml")
     detail = f"full load {full:.1f} s, one day {day:.1f} s, nothing new {unchanged:.1f} s"
     loading = f"full load {full_load:.1f} s, one day {day_load:.1f} s"

@@ -4,6 +4,7 @@ Belongs here: arguments, progress and exit codes. Does not belong here: any work
 that `clv --help` answers at once.
 """
 
+import gc
 import os
 import sys
 from collections.abc import Iterator
@@ -39,6 +40,8 @@ _INTERRUPTED = 130
 
 def main() -> None:
     """Entry point: every expected failure is one line on stderr and exit code 1."""
+    # Little of what a command makes goes in circles; looking for it again and again costs a second.
+    gc.set_threshold(100_000, 20, 100)
     code = run_app(sys.argv[1:])
     sys.stdout.flush()
     sys.stderr.flush()
@@ -97,6 +100,17 @@ def run(
 
 
 def _run(settings: Settings, as_of: str | None, *, months: int = 1) -> int:
+    from clv_pipeline.fitting import end_fits, prepare_fit  # noqa: PLC0415
+
+    if not (settings.home / "lake").exists():
+        prepare_fit()  # A first load will fit for sure, and importing for it takes as long as importing for the rest.
+    try:
+        return _run_all(settings, as_of, months=months)
+    finally:
+        end_fits()
+
+
+def _run_all(settings: Settings, as_of: str | None, *, months: int) -> int:
     from clv_pipeline.runs import RunError  # noqa: PLC0415
     from clv_pipeline.status import describe_gap, describe_quarantine  # noqa: PLC0415
 

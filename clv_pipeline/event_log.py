@@ -5,9 +5,11 @@ Belongs here: how long connections to the event log stay open. Does not belong h
 load of three years then spends more time on its log than on its data.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from functools import cached_property
+from threading import get_ident
 from typing import Any
 
 import dagster as dg
@@ -25,19 +27,41 @@ class _OpenEventLog(SqliteEventLogStorage):
     """
 
     engines: dict[str, Engine]
+    # The thread that stores a batch, its open connections by database, and what ends their transactions.
+    owner: int | None
+    shared: dict[str, Connection]
+    transactions: ExitStack
 
     @cached_property
     def supports_asset_checks(self) -> bool:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Whether the tables for checks are there, which Dagster would look up for every check of every month."""
         return super().supports_asset_checks
 
+    def store_event_batch(self, events: Sequence[dg.EventLogEntry]) -> None:
+        """Stores the events that Dagster hands over together in one transaction for each database."""
+        with self._db_lock, ExitStack() as transactions:
+            self.transactions, self.shared, self.owner = transactions, {}, get_ident()
+            try:
+                super().store_event_batch(events)
+            finally:
+                self.owner = None
+
     @contextmanager
     def _connect(self, shard: str) -> Iterator[Connection]:
-        with self._db_lock:
-            if shard not in self.engines:
-                self.engines[shard] = self._open(shard)
-            with self.engines[shard].connect() as connection, connection.begin():
+        if self.owner != get_ident():
+            with self._db_lock, self._begin(shard) as connection:
                 yield connection
+            return
+        if shard not in self.shared:
+            self.shared[shard] = self.transactions.enter_context(self._begin(shard))
+        yield self.shared[shard]
+
+    @contextmanager
+    def _begin(self, shard: str) -> Iterator[Connection]:
+        if shard not in self.engines:
+            self.engines[shard] = self._open(shard)
+        with self.engines[shard].connect() as connection, connection.begin():
+            yield connection
 
     def _open(self, shard: str) -> Engine:
         engine = create_engine(
@@ -61,7 +85,8 @@ def keep_event_log_open(instance: dg.DagsterInstance) -> None:
     storage = instance.event_log_storage
     if type(storage) is SqliteEventLogStorage:
         storage.__class__ = _OpenEventLog
-        storage.engines = {}  # pyright: ignore[reportAttributeAccessIssue]
+        storage.engines, storage.owner = {}, None  # pyright: ignore[reportAttributeAccessIssue]
+        os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "1000")
 
 
 def close_event_log(instance: dg.DagsterInstance) -> None:

@@ -42,6 +42,9 @@ SCHEMA = {
     "direction": pl.String,
 }
 
+# Each number as often as Poisson has it: to look one up takes a tenth of the time that drawing it does.
+_POISSON = np.repeat(np.arange(8.0), [24109, 24109, 12055, 4018, 1005, 201, 33, 6])
+
 
 @dataclass(frozen=True)
 class _Cohort:
@@ -105,7 +108,8 @@ def _draw(buckets: pl.DataFrame, found: pl.DataFrame | None) -> _Cohort:
 @lru_cache(maxsize=64)
 def _weigh(month: int, buckets: int) -> Array:
     """A weight for each draw and bucket; cohorts of several grains start in the same month."""
-    weights = np.random.default_rng([SEED, month]).poisson(1.0, (DRAWS, buckets)).astype(np.float64)
+    places = np.random.default_rng([SEED, month]).integers(len(_POISSON), size=(DRAWS, buckets), dtype=np.uint32)
+    weights = _POISSON[places]
     return np.vstack([np.ones(buckets), weights])
 
 
