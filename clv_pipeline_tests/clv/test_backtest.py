@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from polars.testing import assert_frame_equal
 
-from clv_pipeline.clv.backtest import BASELINES, Fold, FoldResult, choose_model, run_fold, track_weeks
+from clv_pipeline.clv.backtest import BASELINES, Fold, FoldResult, choose_model, folds, run_fold, track_weeks
 from clv_pipeline.clv.backtest.baselines import fit_nbd, forecast_baselines
 from clv_pipeline.clv.models import PURCHASE_MODELS, ModelError, ModelFit
 from clv_pipeline.clv.models.fit import PARAMETER_SCHEMA
@@ -107,6 +107,15 @@ def test_the_order_of_rows_changes_no_bit() -> None:
 
     for name in ("measures", "calibration", "pit"):
         assert_frame_equal(getattr(again, name), getattr(judge_sample(), name), check_exact=True)
+
+
+def test_of_a_large_base_every_kth_customer_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folds, "MOST_JUDGED", 1200)
+    half = run_fold(take_sample(), PURCHASE_MODELS, priors="flat", fit=take_fit)
+
+    assert half.notes == ["The backtest judges one customer in 2: 1,179 of 2,357."]
+    assert read(half, "bg_nbd", "purchases", "customers") == 1179
+    assert read(half, "bg_nbd", "purchases", "mae") == pytest.approx(0.785, abs=0.05)
 
 
 def test_a_model_that_cannot_be_fitted_leaves_the_others() -> None:
