@@ -17,8 +17,8 @@ from clv_pipeline.state import State
 from clv_pipeline.steps import Reach, Step, StepSpec, compared_months, list_history, list_inputs
 
 _ATTEMPTS = 10
-# Landed rows of the months that are computed together; a larger month is computed alone.
-_CHUNK_ROWS = 500_000
+# Landed rows of the months that are computed together, a larger month alone: lines are wider than what is summed.
+_CHUNK_LINES, _CHUNK_SUMS = 500_000, 2_000_000
 
 
 @dataclass(frozen=True)
@@ -78,9 +78,10 @@ def _chunk_months(spec: StepSpec, state: State, periods: Sequence[str]) -> Itera
         yield from ([period] for period in periods)
         return
     sizes = state.ledger.count_live_rows(state.settings)
+    most = _CHUNK_LINES if spec.stage == "transactions" else _CHUNK_SUMS
     chunk: list[str] = []
     for period in periods:
-        if chunk and sum(sizes.get(month, 0) for month in (*chunk, period)) > _CHUNK_ROWS:
+        if chunk and sum(sizes.get(month, 0) for month in (*chunk, period)) > most:
             yield chunk
             chunk = []
         chunk.append(period)
