@@ -228,7 +228,7 @@ class Lake:
         text = quote_literal(json.dumps(asdict(stamp), default=str))
         con.execute(
             f"COPY ({query}) TO {quote_literal(str(target))}"
-            f" (FORMAT parquet, COMPRESSION zstd, KV_METADATA {{{_STAMP_KEY}: {text}}})"
+            f" (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, KV_METADATA {{{_STAMP_KEY}: {text}}})"
         )
 
     def sweep(self) -> None:
