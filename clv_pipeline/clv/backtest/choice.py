@@ -14,9 +14,11 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
+from clv_pipeline.clv.models import PURCHASE_MODELS
+from clv_pipeline.clv.models.promotion import NAMES
+
 CRITERION = "mae"
 
-_NAMES = {"bg_nbd": "BG/NBD", "mbg_nbd": "MBG/NBD", "pareto_nbd": "Pareto/NBD"}
 _TIED = 0.01
 CHOICE_SCHEMA = {
     "model": pl.String,
@@ -33,7 +35,7 @@ def choose_model(folds: Sequence[pl.DataFrame]) -> pl.DataFrame:
     `folds`: the measures of each fold (model, target, segment, metric, value). A fold weighs as many customers as it
     has. Equal values: the first by name. Empty when no model could be judged.
     """
-    judged = {model: seen for model in _NAMES if (seen := _add_up(folds, model))}
+    judged = {model: seen for model in PURCHASE_MODELS if (seen := _add_up(folds, model))}
     if not judged:
         return pl.DataFrame(schema=CHOICE_SCHEMA)
     errors = {model: seen["absolute"] / seen["customers"] for model, seen in judged.items()}
@@ -61,12 +63,12 @@ def _add_up(folds: Sequence[pl.DataFrame], model: str) -> dict[str, float]:
 
 def _explain(model: str, best: str, tied: Sequence[str], errors: Mapping[str, float], seen: Mapping[str, float]) -> str:
     total = f"{seen['forecast']:,.0f} purchases forecast, {seen['actual']:,.0f} made"
-    described = f"{_NAMES[model]}: off by {errors[model]:.3f} purchases a customer, {total}"
+    described = f"{NAMES[model]}: off by {errors[model]:.3f} purchases a customer, {total}"
     if model != best:
         reason = (
             "as good for one customer as" if model in tied else f"{errors[model] / errors[best] - 1:.1%} worse than"
         )
-        return f"{described}; {reason} {_NAMES[best]}{', whose total is nearer' if model in tied else ''}."
+        return f"{described}; {reason} {NAMES[best]}{', whose total is nearer' if model in tied else ''}."
     if len(errors) == 1:
         return f"{described}; no other model could be judged."
     if len(tied) > 1:
