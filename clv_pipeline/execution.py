@@ -4,7 +4,9 @@ Belongs here: locks, stamps and the order of things that makes a rerun harmless.
 (`plan.py`) or how Dagster hears of it (`events.py`).
 """
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 
@@ -116,7 +118,7 @@ def _run_chunk(
             if len(stale) > 1 and any(outcome.failed for outcome in outcomes):
                 return None
             if _list_inputs(spec, state.look_again(), stale) == inputs:
-                published = [_publish(spec, step, staged, outcome, inputs[outcome.period]) for outcome in outcomes]
+                published = _publish_all(spec, step, staged, outcomes, inputs)
                 return sorted(fresh + published, key=lambda outcome: outcome.period)
         months = periods[0] if len(periods) == 1 else f"{periods[0]} to {periods[-1]}"
         raise LakeError(f"{spec.stage} {months}: what it reads kept changing; run it again when other runs are done")
@@ -155,6 +157,23 @@ def _audit(spec: StepSpec, step: Step, staged: Mapping[str, Mapping[str, Staged]
             outcome.previews[table.name] = preview(sample)
             outcome.pictures[table.name] = table.picture(sample) if table.picture and schema.passed else ""
     return outcomes
+
+
+def _publish_all(
+    spec: StepSpec,
+    step: Step,
+    staged: Mapping[str, Mapping[str, Staged]],
+    outcomes: Sequence[Outcome],
+    inputs: Mapping[str, str],
+) -> list[Outcome]:
+    """Publishes months beside each other: DuckDB writes a file of a month's size on one core, and then waits for it."""
+
+    def publish(outcome: Outcome) -> Outcome:
+        with step.con.cursor() as con:
+            return _publish(spec, replace(step, con=con), staged, outcome, inputs[outcome.period])
+
+    with ThreadPoolExecutor(step.settings.engine.threads or os.cpu_count()) as pool:
+        return list(pool.map(publish, outcomes))
 
 
 def _publish(

@@ -48,7 +48,7 @@ class Stamp:
 
 @dataclass(frozen=True)
 class Staged:
-    """A candidate partition: rows of a temporary DuckDB table that wait for their audit."""
+    """A candidate partition: rows of a DuckDB table in memory that wait for their audit."""
 
     table: str
     period: str
@@ -59,7 +59,7 @@ class Staged:
 
     @property
     def query(self) -> str:
-        """The SELECT of its rows; a temporary table may hold several months."""
+        """The SELECT of its rows; a table may hold several months."""
         only = f" WHERE period = {quote_literal(self.period)}" if self.shared else ""
         return f"SELECT * FROM {self.relation}{only}"
 
@@ -156,15 +156,16 @@ class Lake:
     def stage(
         self, con: duckdb.DuckDBPyConnection, table: str, periods: Sequence[str], content: str | pl.DataFrame
     ) -> dict[str, Staged]:
-        """Puts the result of a SELECT, or a frame, into the temporary table `staged_<schema>_<table>`; by month.
+        """Puts the result of a SELECT, or a frame, into the table `staged_<schema>_<table>` of `con`; by month.
 
-        A result for several months tells them apart by its column period.
+        A result for several months tells them apart by its column period. The table is none of DuckDB's temporary
+        ones, which other cursors would not see; all of `con` is gone when the step ends.
         """
         relation = "staged_" + table.replace(".", "_")
         source = f"({content})" if isinstance(content, str) else "content_frame"
         if isinstance(content, pl.DataFrame):
             con.register("content_frame", content.to_arrow(compat_level=pl.CompatLevel.oldest()))
-        con.execute(f"CREATE OR REPLACE TEMP TABLE {relation} AS SELECT * FROM {source}")
+        con.execute(f"CREATE OR REPLACE TABLE {relation} AS SELECT * FROM {source}")
         if isinstance(content, pl.DataFrame):
             con.unregister("content_frame")
         shared = len(periods) > 1
