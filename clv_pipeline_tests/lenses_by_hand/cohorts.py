@@ -4,7 +4,7 @@ Belongs here: one function a table, named as it, that gives its rows. Does not b
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from clv_pipeline_tests.lenses_by_hand.example import QUARTERS, Customer, Total
@@ -157,10 +157,10 @@ def value_histogram(customers: list[Customer], grain: str, edges: dict[tuple[str
         each = [measure(total) for total in list_active(members, EVER).values()]
         for name in ("profit", "spend", "orders") if cohort != BEFORE else ():
             for row in count_bins((one[name] for one in each), edges[cohort, name]):
-                yield {"cohort": cohort, "measure": name, **row}
+                yield {"cohort": cohort, "measure": name, "share_customers": row.pop("share"), **row}
 
 
-def rfm(customers: list[Customer], grain: str, bands: list[float]) -> Iterator[Row]:
+def rfm(customers: list[Customer], grain: str, bands: Sequence[float]) -> Iterator[Row]:
     """Lens 3, item 6: last active period, number of orders (6 and more together), band of profit per order."""
     for cohort, members in split_cohorts(customers, grain).items():
         groups: dict[tuple[str, int, int], list[Total]] = defaultdict(list)
@@ -200,6 +200,33 @@ def comparison(customers: list[Customer], grain: str) -> Iterator[Row]:
             for name in COMPARED:
                 key = {"alignment": alignment, "cohort": row["cohort"], "age": age, "measure": name}
                 yield key | {"value": row[name], "earlier_value": pooled[name] if size else None}
+
+
+def trend(customers: list[Customer], grain: str) -> Iterator[Row]:
+    """Lens 4, item 3: newer half of the cohorts and older half at equal age, less a middle one."""
+    cohorts = {name: members for name, members in split_cohorts(customers, grain).items() if name != BEFORE}
+    for age in range(QUARTERS // STEPS[grain]):
+        old_enough = [name for name in cohorts if age < len(list_ages(name, grain))]
+        half = len(old_enough) // 2
+        if half:
+            halves = [old_enough[:half], old_enough[-half:]]
+            older, newer = (_pool({name: cohorts[name] for name in names}, age, grain) for names in halves)
+            for name in older:
+                yield {"age": age, "measure": name, "older": older[name], "newer": newer[name]}
+
+
+def _pool(cohorts: dict[str, list[Customer]], age: int, grain: str) -> Row:
+    size = sum(map(len, cohorts.values()))
+    ages = {name: list_ages(name, grain)[: age + 1] for name in cohorts}
+    now = [total for name in cohorts for total in list_active(cohorts[name], ages[name][age]).values()]
+    so_far = [total for name in cohorts for p in ages[name] for total in list_active(cohorts[name], p).values()]
+    row = describe(len(now), add(now))
+    return {
+        "pct_active": ratio(len(now), size),
+        **{name: row[name] for name in ("aof", "aov", "margin")},
+        "profit_per_acquired": ratio(add(now).profit, 100 * size),
+        "cumulative_profit_per_acquired": ratio(add(so_far).profit, 100 * size),
+    }
 
 
 def cohort_shares(customers: list[Customer], grain: str) -> Iterator[Row]:

@@ -4,7 +4,7 @@ Belongs here: one function a table, named as it, that gives its rows. Does not b
 """
 
 import statistics
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from itertools import product
 
@@ -13,7 +13,6 @@ from clv_pipeline_tests.lenses_by_hand.reading import (
     Base,
     Row,
     add,
-    count_bins,
     cut_customers,
     describe,
     list_active,
@@ -36,6 +35,21 @@ def headline(base: Base) -> Row:
         "spend_per_customer": ratio(whole.spend, 100 * number),
         "profit_per_customer": ratio(whole.profit, 100 * number),
     }
+
+
+def changes(before: Base, after: Base) -> Iterator[Row]:
+    """Lens 2, item 1: from one headline to the other."""
+    then, now = headline(before), headline(after)
+    for name in then:
+        old, new = Fraction(str(then[name])), Fraction(str(now[name]))
+        change = new - old
+        yield {
+            "measure": name,
+            "window_1": old,
+            "window_2": new,
+            "change": change,
+            "relative_change": change / old if old > 0 else None,
+        }
 
 
 def distributions(base: Base) -> dict[str, dict[str, Fraction]]:
@@ -111,7 +125,7 @@ def rfm(customers: list[Customer], window: range) -> Iterator[Row]:
         }
 
 
-def rfm_monetary(base: Base, edges: list[float]) -> Iterator[Row]:
+def rfm_monetary(base: Base, edges: Sequence[float]) -> Iterator[Row]:
     """Lens 1, item 6: bands of a customer's own profit per order."""
     bands = {name: place(money(total.profit) / total.orders, edges) for name, total in base.items()}
     for band in range(len(edges) + 1):
@@ -152,25 +166,54 @@ def groups(customers: list[Customer], first: range, second: range) -> Iterator[R
 
 def bridge(customers: list[Customer], first: range, second: range) -> Iterator[Row]:
     """Lens 2, item 3."""
-    rows = {str(row["customer_group"]): row for row in groups(customers, first, second)}
-    before, after = ({name: row[f"profit_{n}"] for name, row in rows.items()} for n in (1, 2))
+    names = group_customers(customers, first, second)
+    before, after = list_active(customers, first), list_active(customers, second)
+
+    def earn(base: Base, group: str) -> int:
+        return add(base[name] for name in base if names[name] == group).profit
+
     items = {
-        "window_1": sum(before.values()),
-        "did_not_return": -before["first_only"],
-        "change_in_both": after["both"] - before["both"],
-        "new": after["new"],
-        "returning": after["returning"],
-        "window_2": sum(after.values()),
+        "window_1": add(before.values()).profit,
+        "did_not_return": -earn(before, "first_only"),
+        "change_in_both": earn(after, "both") - earn(before, "both"),
+        "new": earn(after, "new"),
+        "returning": earn(after, "returning"),
+        "window_2": add(after.values()).profit,
     }
-    yield from ({"step": n, "item": item, "profit": profit} for n, (item, profit) in enumerate(items.items(), start=1))
+    for step, (item, cents) in enumerate(items.items(), start=1):
+        yield {"step": step, "item": item, "profit": money(cents)}
+
+
+def cut_off(later: Base, step: int) -> list[int]:
+    """Lens 2, item 5: the lowest profits of deciles 1 to 9 of the later window, rounded half up to `step` cents."""
+    deciles = cut_customers(later)
+    lowest = [min(total.profit for name, total in later.items() if deciles[name] == d) for d in range(1, 10)]
+    return [(2 * cents + step) // (2 * step) * step for cents in lowest]
 
 
 def cut_commonly(base: Base, later: Base, step: int) -> dict[str, int]:
-    """Lens 2, item 5: deciles on the lowest profits of the later window's customer deciles, rounded to `step` cents."""
-    deciles = cut_customers(later)
-    lowest = [min(total.profit for name, total in later.items() if deciles[name] == d) for d in range(1, 10)]
-    floors = [(1 if cents > 0 else -1) * ((2 * abs(cents) + step) // (2 * step)) * step for cents in lowest]
+    """The decile of each customer on these cut-offs."""
+    floors = cut_off(later, step)
     return {name: 1 + sum(total.profit < floor for floor in floors) for name, total in base.items()}
+
+
+def common_deciles(before: Base, after: Base, step: int) -> Iterator[Row]:
+    """Lens 2, item 5: both windows by the same cut-offs."""
+    floors = [money(cents) for cents in cut_off(after, step)]
+    for number, base in ((1, before), (2, after)):
+        deciles, whole = cut_commonly(base, after, step), add(base.values())
+        for decile, lower, upper in zip(range(1, 11), [*floors, None], [None, *floors], strict=True):
+            group = [base[name] for name in base if deciles[name] == decile]
+            yield {
+                "window_number": number,
+                "decile": decile,
+                "lower": lower,
+                "upper": upper,
+                "customers": len(group),
+                "share_customers": ratio(len(group), len(base)),
+                "profit": money(add(group).profit),
+                "share_profit": ratio(add(group).profit, whole.profit),
+            }
 
 
 def migration(customers: list[Customer], first: range, second: range, step: int) -> Iterator[Row]:

@@ -14,7 +14,7 @@ STATISTICS = (
     "customers",
     "mean",
     "min",
-    *(f"p{percent}" for percent in PERCENTS),
+    *(f"p{percent:02d}" for percent in PERCENTS),
     "median",
     "max",
     "share_below_mean",
