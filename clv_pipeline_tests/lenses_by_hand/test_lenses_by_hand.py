@@ -4,14 +4,17 @@ The base is known by quarter only; the pipeline sees a CSV of orders and a custo
 takes days or weeks (interpurchase times, weekly sales) is worked by hand in the tests of `sql/`.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from math import isclose
+from pathlib import Path
 
 import polars as pl
 import pytest
 
+from clv_pipeline.pipeline import AS_OF_STEPS
 from clv_pipeline_tests.lenses_by_hand import cohorts, windows
 from clv_pipeline_tests.lenses_by_hand.example import (
     ORDER_COLUMNS,
@@ -205,3 +208,27 @@ def of_grain(lenses: Tables, grain: str) -> Tables:
 def keep(row: Row, table: pl.DataFrame) -> Row:
     """The columns of `row` that the table has."""
     return {name: value for name, value in row.items() if name in table.columns}
+
+
+def test_the_database_says_what_its_tables_and_columns_are(company: Warehouse, lenses: Tables) -> None:
+    columns = company.query("SELECT table_name, comment FROM duckdb_columns() WHERE schema_name = 'lenses'")
+    views = company.query("SELECT view_name, comment FROM duckdb_views() WHERE NOT internal")
+
+    assert columns["table_name"].n_unique() == len(lenses)
+    assert columns["comment"].null_count() == views["comment"].null_count() == 0
+
+
+def test_the_index_of_figures_names_what_is_there(lenses: Tables) -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs" / "lenses.md").read_text(encoding="utf-8")
+    index = text.partition("## Where to find a figure")[2]
+    named = [
+        (table, re.findall(r"\b[a-z]+_\w+", words)) for table, words in re.findall(r"`(lens\w+)`:? ?([^;`|]*)", index)
+    ]
+    published = {table.name: table.schema for step in AS_OF_STEPS for table in step.tables}
+    known = {name.removeprefix("lenses."): {*schema.to_schema().columns} for name, schema in published.items()}
+    known["lens1_statistics"] |= {*lenses["lens1_statistics"]["statistic"]}
+
+    assert {f"lenses.{table}" for table, _ in named} == {
+        name for name in published if name.startswith("lenses.") and "behaviour" not in name
+    }
+    assert [(table, word) for table, words in named for word in words if word not in known[table]] == []
