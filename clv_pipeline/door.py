@@ -20,6 +20,7 @@ from tempfile import TemporaryDirectory
 import duckdb
 import polars as pl
 
+from clv_pipeline.contracts import describe_columns
 from clv_pipeline.lake import Lake, pin_files, rename_durably
 from clv_pipeline.pins import PINS
 from clv_pipeline.pipeline import AS_OF_STEPS, MONTH_STEPS
@@ -32,6 +33,15 @@ _SCHEMAS = ("landing", "transactions", "marts", "rfm", "lenses", "models", "scor
 _DERIVED = ("customers", "customer_quarters", "customer_years")
 _MADE_FROM = "made_from"
 _KEEP_SECONDS = 3600
+_OTHERS = {
+    "landing.batches": "Every delivery that was landed, and when.",
+    "landing.customers": "The customer file as it is today.",
+    "landing.lines": "Every row as it was delivered, exactly once.",
+    "marts.customers": "Every customer who ever ordered: acquisition, cohort, first and last order.",
+    "marts.customer_quarters": "What each customer did in the quarter: sums of marts.customer_periods.",
+    "marts.customer_years": "What each customer did in the year: sums of marts.customer_periods.",
+    "scores.current": "The published scores: scores.customers of the latest month that passed every check.",
+}
 
 
 def rebuild_door(lake: Lake, settings: Settings) -> Path:
@@ -47,7 +57,10 @@ def rebuild_door(lake: Lake, settings: Settings) -> Path:
         built = doors / f"{time.time_ns()}"
         built.mkdir(parents=True)
         with duckdb.connect(str(built / target.name)) as con:
+            con.begin()  # one commit, as one for each of hundreds of statements takes seconds
             _create_views(con, lake, settings, built)
+            _describe_views(con)
+            con.commit()
         (built / _MADE_FROM).write_text(made_from)
         link = built / "link"
         link.symlink_to((built / target.name).absolute())
@@ -123,6 +136,25 @@ def _create_views(con: duckdb.DuckDBPyConnection, lake: Lake, settings: Settings
     reconciliation = reconcile(state).to_arrow(compat_level=pl.CompatLevel.oldest())
     con.register("reconciliation", reconciliation)
     con.execute("CREATE TABLE transactions.reconciliation AS SELECT * FROM reconciliation")
+
+
+def _describe_views(con: duckdb.DuckDBPyConnection) -> None:
+    """Says in the file itself what a row and a column are, for those who have nothing else."""
+    found = con.execute("SELECT schema_name, view_name FROM duckdb_views() WHERE NOT internal").fetchall()
+    views = {f"{schema}.{name}": f"{quote_name(schema)}.{quote_name(name)}" for schema, name in found}
+    tables = [table for step in (*MONTH_STEPS, *AS_OF_STEPS) for table in step.tables if table.name in views]
+    described = _OTHERS | {table.name: table.description for table in tables}
+    comments = [
+        f"COMMENT ON VIEW {views[name]} IS {quote_literal(described[name])}"
+        for name in sorted(views.keys() & described)
+    ]
+    comments += [
+        f"COMMENT ON COLUMN {views[table.name]}.{quote_name(column.name)} IS {quote_literal(column.description)}"
+        for table in tables
+        for column in describe_columns(table.schema).columns
+        if column.description
+    ]
+    con.execute("; ".join(comments))
 
 
 def _list_tables() -> list[str]:

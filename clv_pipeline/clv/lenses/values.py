@@ -26,7 +26,7 @@ PERCENTS = range(5, 100, 5)
 def describe_values(values: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
     """One row per `keys`, measure and statistic of rows of orders, spend and profit, one a customer: its `value`.
 
-    Statistics: customers, mean, min, p5 to p95 by 5, median, max, share_below_mean (0 to 1). Percentiles interpolate
+    Statistics: customers, mean, min, p05 to p95 by 5, median, max, share_below_mean (0 to 1). Percentiles interpolate
     as PERCENTILE.INC does. A measure that a customer does not have (margin at zero spend) leaves the customer out.
     """
     measured = values.select(*keys, *(measure.cast(pl.Float64).alias(name) for name, measure in MEASURES.items()))
@@ -49,7 +49,7 @@ def _describe(x: NDArray[np.float64]) -> dict[str, float]:
     x = np.sort(x)
     mean = float(x.sum()) / len(x)
     shares = [0.0, *(percent / 100 for percent in PERCENTS), 0.5, 1.0]
-    names = ["min", *(f"p{percent}" for percent in PERCENTS), "median", "max"]
+    names = ["min", *(f"p{percent:02d}" for percent in PERCENTS), "median", "max"]
     position = (len(x) - 1) * np.array(shares)
     below = np.floor(position).astype(np.int64)
     low, high = x[below], x[np.minimum(below + 1, len(x) - 1)]

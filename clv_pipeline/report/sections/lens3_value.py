@@ -18,7 +18,7 @@ from clv_pipeline.report.tables import Column, Table, amounts, build_lens_table,
 
 MAX_LAST_ACTIVE = 12
 _ORDERS = ("1", "2", "3", "4", "5", "6+")
-_STATISTICS = ("customers", "min", "p5", "p25", "median", "mean", "p75", "p95", "max", "share_below_mean")
+_STATISTICS = ("customers", "min", "p05", "p25", "median", "mean", "p75", "p95", "max", "share_below_mean")
 
 
 def build_value(data: ReportData) -> Section | None:

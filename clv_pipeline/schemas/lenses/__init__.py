@@ -8,6 +8,9 @@ import polars as pl
 
 CALENDAR_PERIOD = r"^\d{4}(-(0[1-9]|1[0-2])|Q[1-4])?$"
 GRAINS = ("month", "quarter", "year")
+# Lens 5 looks back from a period, lens 3 ahead.
+AGAIN = "of those active in the period before, how many were active in this one"
+REPEAT_RATE = "of those active in the period before, the share active in this one"
 
 
 def equal(left: pl.Expr, right: pl.Expr) -> pl.Expr:

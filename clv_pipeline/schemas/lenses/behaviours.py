@@ -8,8 +8,8 @@ import polars as pl
 
 from clv_pipeline.clv.lenses.values import MEASURES
 from clv_pipeline.schemas import MONTH, Money, Table, require_key, require_rows
-from clv_pipeline.schemas.lenses import CALENDAR_PERIOD, GRAINS, margin_is_profit, product_is_spend
-from clv_pipeline.schemas.lenses.lens3_value import STATISTICS
+from clv_pipeline.schemas.lenses import AGAIN, CALENDAR_PERIOD, GRAINS, REPEAT_RATE, margin_is_profit, product_is_spend
+from clv_pipeline.schemas.lenses.lens3_value import STATISTIC, STATISTICS
 
 _LABEL = "value of the column that [periods] cohort_by names; 'unknown' without one, 'other' beyond the twelve largest"
 
@@ -51,7 +51,7 @@ class Lens3BehaviourStatistics(Table):
     as_of: str = pa.Field(str_matches=MONTH)
     cohort: str = pa.Field(str_length={"min_value": 1}, description=_LABEL)
     measure: str = pa.Field(isin=tuple(MEASURES))
-    statistic: str = pa.Field(isin=STATISTICS)
+    statistic: str = pa.Field(isin=STATISTICS, description=STATISTIC)
     value: float
 
     has_key = require_key("as_of", "cohort", "measure", "statistic")
@@ -78,8 +78,8 @@ class Lens5BehaviourCalendar(Table):
     aov: float = pa.Field(nullable=True)
     margin: float = pa.Field(nullable=True)
     profit_per_active: float = pa.Field(nullable=True)
-    active_again: int = pa.Field(ge=0)
-    repeat_buying_rate: float = pa.Field(in_range=(0, 1), nullable=True)
+    active_again: int = pa.Field(ge=0, description=AGAIN)
+    repeat_buying_rate: float = pa.Field(in_range=(0, 1), nullable=True, description=REPEAT_RATE)
 
     has_key = require_key("as_of", "grain", "cohort", "calendar_period")
     product_is_spend = require_rows("active x aof x aov is not spend", product_is_spend("", pl.col("active")))

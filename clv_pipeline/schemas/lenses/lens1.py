@@ -73,7 +73,7 @@ class Lens1Histograms(Table):
 
     as_of: str = pa.Field(str_matches=MONTH)
     measure: str = pa.Field(isin=MEASURES)
-    bin: int = pa.Field(ge=0)
+    bin: int = pa.Field(ge=0, description="position of the bin; 0 is below zero")
     lower: float = pa.Field(nullable=True, description="values above it, zero included; null: no lower end")
     upper: float = pa.Field(nullable=True, description="values up to it; null: no upper end")
     customers: int = pa.Field(ge=0)
@@ -145,9 +145,13 @@ class _Deciles(Table):
 class Lens1CustomerDeciles(_Deciles):
     """One row per as_of and customer decile by profit, 1 the best; an empty decile has no row."""
 
+    decile: int = pa.Field(in_range=(1, 10), description="tenth of the customers by profit, 1 the best")
+
 
 class Lens1ValueDeciles(_Deciles):
     """One row per as_of and tenth of the cumulated profit, the best customers first; an empty tenth has no row."""
+
+    decile: int = pa.Field(in_range=(1, 10), description="tenth of the profit, 1 from the best customers")
 
 
 class Lens1Concentration(Table):

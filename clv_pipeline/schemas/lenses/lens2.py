@@ -76,7 +76,7 @@ class Lens2Histograms(Table):
     as_of: str = pa.Field(str_matches=MONTH)
     window_number: int = pa.Field(isin=(1, 2))
     measure: str = pa.Field(isin=MEASURES)
-    bin: int = pa.Field(ge=0)
+    bin: int = pa.Field(ge=0, description="position of the bin; 0 is below zero")
     lower: float = pa.Field(nullable=True, description="values above it, zero included; null: no lower end")
     upper: float = pa.Field(nullable=True, description="values up to it; null: no upper end")
     customers: int = pa.Field(ge=0)

@@ -156,7 +156,7 @@ class Lens3ActivityPatterns(Table):
     seen_again: bool
     customers: int = pa.Field(ge=1, description="customers of the cohort with this pattern")
     cohort_size: int = pa.Field(ge=1)
-    share_customers: float = pa.Field(in_range=(0, 1))
+    share_customers: float = pa.Field(in_range=(0, 1), description="share of the cohort")
 
     has_key = require_key("as_of", "grain", "cohort", "alignment", "pattern")
     letter_a_year = require_rows(

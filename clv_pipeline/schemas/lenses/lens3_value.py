@@ -14,11 +14,12 @@ STATISTICS = (
     "customers",
     "mean",
     "min",
-    *(f"p{percent}" for percent in PERCENTS),
+    *(f"p{percent:02d}" for percent in PERCENTS),
     "median",
     "max",
     "share_below_mean",
 )
+STATISTIC = "what is said of the measure over customers; p05 to p95: percentiles"
 
 
 class Lens3ValueStatistics(Table):
@@ -28,7 +29,7 @@ class Lens3ValueStatistics(Table):
     grain: str = pa.Field(isin=GRAINS)
     cohort: str = pa.Field(str_matches=COHORT)
     measure: str = pa.Field(isin=tuple(MEASURES))
-    statistic: str = pa.Field(isin=STATISTICS)
+    statistic: str = pa.Field(isin=STATISTICS, description=STATISTIC)
     value: float
 
     has_key = require_key("as_of", "grain", "cohort", "measure", "statistic")
@@ -41,11 +42,11 @@ class Lens3ValueHistogram(Table):
     grain: str = pa.Field(isin=GRAINS)
     cohort: str = pa.Field(str_matches=COHORT)
     measure: str = pa.Field(isin=HISTOGRAMS)
-    bin: int = pa.Field(in_range=(0, BINS + 1))
+    bin: int = pa.Field(in_range=(0, BINS + 1), description="position of the bin; 0 is below zero")
     lower: float = pa.Field(nullable=True, description="lower end of the bin, not part of it but for zero")
     upper: float = pa.Field(nullable=True, description="upper end of the bin")
     customers: int = pa.Field(ge=0)
-    share_customers: float = pa.Field(in_range=(0, 1))
+    share_customers: float = pa.Field(in_range=(0, 1), description="share of the cohort")
 
     has_key = require_key("as_of", "grain", "cohort", "measure", "bin")
 
@@ -63,7 +64,7 @@ class Lens3ValueDeciles(Table):
     profit: Money
     highest_profit: Money
     lowest_profit: Money
-    share_customers: float = pa.Field(gt=0, le=1)
+    share_customers: float = pa.Field(gt=0, le=1, description="share of the cohort")
     share_orders: float = pa.Field(gt=0, le=1)
     share_spend: float = pa.Field(nullable=True)
     share_profit: float = pa.Field(nullable=True)
@@ -109,7 +110,7 @@ class Lens3Rfm(Table):
     profit_per_order_over: float = pa.Field(nullable=True)
     profit_per_order_to: float = pa.Field(nullable=True)
     customers: int = pa.Field(ge=1)
-    share_customers: float = pa.Field(gt=0, le=1)
+    share_customers: float = pa.Field(gt=0, le=1, description="share of the cohort")
     orders: int = pa.Field(ge=1)
     spend: Money
     profit: Money

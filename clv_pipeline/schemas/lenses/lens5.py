@@ -7,7 +7,7 @@ import pandera.polars as pa
 import polars as pl
 
 from clv_pipeline.schemas import COHORT, MONTH, Money, Table, require_key, require_rows
-from clv_pipeline.schemas.lenses import CALENDAR_PERIOD, GRAINS, margin_is_profit, product_is_spend
+from clv_pipeline.schemas.lenses import AGAIN, CALENDAR_PERIOD, GRAINS, REPEAT_RATE, margin_is_profit, product_is_spend
 
 
 class Lens5CohortCalendar(Table):
@@ -76,10 +76,8 @@ class _Base(Table):
     share_profit_newest: float = pa.Field(nullable=True)
     profit_earlier: Money
     carry_over: float = pa.Field(nullable=True)
-    active_again: int = pa.Field(ge=0)
-    repeat_buying_rate: float = pa.Field(
-        in_range=(0, 1), nullable=True, description="of those active in the period before, the share active in this one"
-    )
+    active_again: int = pa.Field(ge=0, description=AGAIN)
+    repeat_buying_rate: float = pa.Field(in_range=(0, 1), nullable=True, description=REPEAT_RATE)
 
     newest_are_part = require_rows(
         "more of the newest cohort active than were acquired or active",
