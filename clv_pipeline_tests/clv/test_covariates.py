@@ -161,7 +161,7 @@ def test_the_design_is_read_back_from_the_names_of_parameters() -> None:
     parameters = pl.DataFrame({"parameter": list(named)})
 
     assert [it.columns for it in design] == [("age", "age = (none)"), ("channel = web",)]
-    assert read_design(named) == design
+    assert read_design(named | {"r": 0.5, "mean": 12.0}) == design
     assert list_covariates(parameters) == ["age", "channel"]
     with pytest.raises(ModelError, match=r"was fitted with 'age': add it to models\.covariates"):
         encode(simulate().drop(AGE), design)

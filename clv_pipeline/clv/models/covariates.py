@@ -151,7 +151,9 @@ def read_design(parameters: Mapping[str, object]) -> Design:
     levels: dict[str, list[str]] = {}
     unknown: set[str] = set()
     for parameter, value in sorted(parameters.items()):
-        kind, inside = _split(parameter)
+        if (named := _NAMED.fullmatch(parameter)) is None:
+            continue
+        kind, inside = named[1], named[2]
         name, _, level = inside.partition(_IS)
         if kind in ("mean", "sd"):
             amounts.setdefault(inside, {})[kind] = float(str(value))
@@ -184,11 +186,6 @@ def personalise(
         weights = np.array([parameters[f"{effect.coefficient}[{column}]"] for column in columns])
         own[effect.parameter] = parameters[effect.parameter] * np.exp(effect.sign * (matrix @ weights))
     return own
-
-
-def _split(parameter: str) -> tuple[str, str]:
-    found = _NAMED.fullmatch(parameter)
-    return (found[1], found[2]) if found else (parameter, "")
 
 
 def _learn(name: str, values: pl.Series) -> Covariate:
