@@ -23,9 +23,10 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from clv_pipeline.clv.backtest.baselines import fit_nbd, forecast_baselines
+from clv_pipeline.clv.backtest.baselines import forecast_baselines
 from clv_pipeline.clv.backtest.holdout import Fold
 from clv_pipeline.clv.backtest.metrics import measure_all
+from clv_pipeline.clv.models import fit_nbd
 from clv_pipeline.clv.scores import Models, read_models
 from clv_pipeline.clv.synthetic import Scenario
 from clv_pipeline.clv.synthetic.posterior import forecast_knowing
@@ -89,10 +90,10 @@ def run_clv(*arguments: str | Path) -> None:
 def forecast_all(found: Found, truth: pl.DataFrame, scenario: Scenario) -> dict[str, dict[str, Floats]]:
     """Purchases and spend of every customer by who forecasts them; `truth` has the rows of `found.scores`."""
     scores, customers = found.scores, found.fold.customers
-    nbd = fit_nbd(customers)
+    nbd, _ = fit_nbd(customers)
     ways = {
         name: {"purchases": forecast.purchases, "spend": forecast.spend}
-        for name, forecast in forecast_baselines(found.fold, nbd, found.models).items()
+        for name, forecast in forecast_baselines(found.fold, (nbd["r"], nbd["alpha"]), found.models).items()
     }
     mean_spend = scores["expected_spend"].to_numpy()
     expected = scores["expected_purchases"].to_numpy()

@@ -10,8 +10,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from clv_pipeline.clv.backtest.baselines import fit_nbd
-from clv_pipeline.clv.models import expected_purchases
+from clv_pipeline.clv.models import expected_purchases, fit_nbd
 from clv_pipeline.clv.synthetic import (
     Block,
     Scenario,
@@ -127,8 +126,9 @@ def test_the_oracle_is_right_on_average_and_nobody_is_better() -> None:
         assert abs(error.sum()) < 4 * np.sqrt((error**2).sum()), name
     customers = summarise(block, scenario)
     actual = customers["future_purchases"].to_numpy()
-    r, alpha = fit_nbd(customers)
-    nbd = (r + customers["frequency"].to_numpy()) / (alpha + customers["T"].to_numpy()) * scenario.horizon_days / 7
+    parameters, _ = fit_nbd(customers)
+    history = customers["frequency"], customers["recency"], customers["T"]
+    nbd = expected_purchases("nbd", parameters, *history, horizon=scenario.horizon_days / 7)
     errors = [
         float(((forecast - actual) ** 2).mean())
         for forecast in (customers["expected_purchases"].to_numpy(), forecast_knowing(scenario, customers), nbd)
