@@ -211,4 +211,7 @@ horizon_months = 12
 [periods]
 window = "{source.window}"  # lens window: month | quarter | year
 cohort = "{source.cohort}"  # cohort grain: month | quarter | year
+
+[models]
+refit = "month"  # month | quarter | half_year | year: here each month shows a fit of its own
 """

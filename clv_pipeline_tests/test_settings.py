@@ -45,6 +45,7 @@ EVERY_SETTING = {
     "models.chains": ("2", 2),
     "models.tune": ("1000", 1000),
     "models.seed": ("7", 7),
+    "models.refit": ("year", "year"),
     "models.promote": ("never", "never"),
     "models.tolerance": ("0.1", 0.1),
     "models.mlflow_uri": ("http://server:5000", "http://server:5000"),
