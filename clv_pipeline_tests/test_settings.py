@@ -5,6 +5,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from clv_pipeline.settings import Settings, SettingsError, load_settings
 
@@ -55,6 +56,11 @@ EVERY_SETTING = {
     "drift.reference": ("2020-03", "2020-03"),
     "drift.psi": ("0.5", 0.5),
     "drift.ks": ("0.3", 0.3),
+    "publication.move": ("0.2", 0.2),
+    "automation.enabled": ("true", True),
+    "alerts.urls": ("json://a, json://b", (SecretStr("json://a"), SecretStr("json://b"))),
+    "alerts.link": ("http://clv", "http://clv"),
+    "alerts.stale_after_days": ("2", 2.0),
     "engine.threads": ("3", 3),
     "engine.memory_limit": ("1.5 GiB", "1.5 GiB"),
 }

@@ -41,6 +41,7 @@ def tabulate_refit(step: Step, refit: Refit) -> pl.DataFrame:
         "reason": refit.reason,
         "fitted_as_of": (month if knows_anybody else None) if refit.due else _read_last_fit(step),
     }
+    step.record(REFITS, {name: row[name] for name in ("due", "trigger", "reason")})
     return pl.DataFrame([row], schema_overrides={"fitted_as_of": pl.String})
 
 
