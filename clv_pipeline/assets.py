@@ -34,7 +34,8 @@ def declare_dependencies(spec: StepSpec, partitions: dg.MonthlyPartitionsDefinit
         Reach.ENDED: map_history(partitions),
         Reach.FITTED: map_history(partitions),
         Reach.FITTED_AS_OF: dg.TimeWindowPartitionMapping(),
-        Reach.COMPARED: map_earlier(1),
+        # The month before and that of the year before; what else is compared with may lie anywhere.
+        Reach.COMPARED: map_earlier(12),
     }
     # What was found earlier (UP_TO, BEFORE, ALERTS) is no asset, or the asset itself: only the plan follows it.
     return [

@@ -20,6 +20,7 @@ from clv_pipeline.cli_alerts import alerts
 from clv_pipeline.cli_explain import explain
 from clv_pipeline.cli_models import models, promote, rollback
 from clv_pipeline.cli_options import Config, check_month, console, read_settings
+from clv_pipeline.cli_report import report
 from clv_pipeline.settings import Settings, SettingsError, load_settings
 
 if TYPE_CHECKING:
@@ -251,27 +252,7 @@ def status(config: Config = None) -> None:
     print_status(read_settings(config), console)
 
 
-@app.command(epilog="Example: clv report --open")
-def report(
-    open_page: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
-    as_of: Annotated[str | None, typer.Option("--as-of", help="As-of month YYYY-MM; default: the latest.")] = None,
-    config: Config = None,
-) -> None:
-    """Rebuilds the report."""
-    from clv_pipeline.lake import Lake, LakeError  # noqa: PLC0415
-    from clv_pipeline.publication import publish_report  # noqa: PLC0415
-
-    settings = read_settings(config)
-    lake = Lake(settings.home, settings.engine)
-    if not lake.published("lenses.lens1_headline"):
-        raise LakeError("there is nothing to report yet; run `clv run` first")
-    lake.prepare()
-    page = publish_report(lake, settings, check_month(as_of))
-    console.print(escape(str(page)), soft_wrap=True)
-    if open_page:
-        typer.launch(page.as_uri())
-
-
+app.command(epilog="Example: clv report --open")(report)
 app.command(epilog="Example: clv explain 12345 --as-of 1998-06")(explain)
 app.command(epilog="Example: clv models --card 1998-06-bg_nbd-1a2b3c4d")(models)
 app.command(epilog="Example: clv promote 1998-05-bg_nbd-1a2b3c4d --from 1998-06")(promote)

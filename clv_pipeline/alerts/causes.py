@@ -49,10 +49,6 @@ def _find_drift(state: State) -> Iterator[Cause]:
     month = max(published)
     checks = pl.read_parquet(published[month].read_bytes())
     alerts = checks.filter(pl.col("drifted"))
-    if "kind" not in alerts.columns:
-        alerts = alerts.with_columns(
-            kind=pl.lit("data"), meaning=pl.format("{} against {}: {} {}", "feature", "reference", "test", "statistic")
-        )
     for (kind,), rows in alerts.group_by("kind", maintain_order=True):
         meanings = rows["meaning"].unique(maintain_order=True).to_list()
         more = f" (and {len(meanings) - _NAMED} more)" if len(meanings) > _NAMED else ""
