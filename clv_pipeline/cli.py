@@ -18,6 +18,7 @@ from rich.markup import escape
 
 from clv_pipeline.cli_alerts import alerts
 from clv_pipeline.cli_explain import explain
+from clv_pipeline.cli_generate import generate
 from clv_pipeline.cli_models import models, promote, rollback
 from clv_pipeline.cli_options import Config, check_month, console, read_settings
 from clv_pipeline.cli_report import report
@@ -257,7 +258,11 @@ app.command(epilog="Example: clv explain 12345 --as-of 1998-06")(explain)
 app.command(epilog="Example: clv models --card 1998-06-bg_nbd-1a2b3c4d")(models)
 app.command(epilog="Example: clv promote 1998-05-bg_nbd-1a2b3c4d --from 1998-06")(promote)
 app.command(epilog="Example: clv rollback --config clv.toml")(rollback)
+<<<<<<< HEAD
 app.command(epilog="Example: clv alerts --dry-run")(alerts)
+=======
+app.command(epilog="Example: clv generate data/shop --scenario texas --customers 20000")(generate)
+>>>>>>> main
 
 
 @app.command(epilog="Example: clv ui --config clv.toml --port 3000")
@@ -276,7 +281,7 @@ def demo(
     name: Annotated[str, typer.Argument(help="cdnow, journey or texas.")] = "cdnow",
     home: Annotated[Path | None, typer.Option(help="Where to put it; default: data/NAME.")] = None,
 ) -> int:
-    """Runs the whole chain on a bundled data set."""
+    """Runs the whole chain on a bundled or generated data set."""
     from clv_pipeline.demo import default_home, write_demo_config  # noqa: PLC0415
 
     console.print(f"[cyan]writing the {name} export[/]")
