@@ -258,11 +258,8 @@ app.command(epilog="Example: clv explain 12345 --as-of 1998-06")(explain)
 app.command(epilog="Example: clv models --card 1998-06-bg_nbd-1a2b3c4d")(models)
 app.command(epilog="Example: clv promote 1998-05-bg_nbd-1a2b3c4d --from 1998-06")(promote)
 app.command(epilog="Example: clv rollback --config clv.toml")(rollback)
-<<<<<<< HEAD
 app.command(epilog="Example: clv alerts --dry-run")(alerts)
-=======
 app.command(epilog="Example: clv generate data/shop --scenario texas --customers 20000")(generate)
->>>>>>> main
 
 
 @app.command(epilog="Example: clv ui --config clv.toml --port 3000")
