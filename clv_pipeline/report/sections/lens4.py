@@ -21,6 +21,8 @@ from clv_pipeline.report.sections.lens3 import (
 from clv_pipeline.report.tables import Table, build_table, label, shares
 
 _ID, _TITLE = "side-by-side", "Aligned by age, and aligned by calendar"
+# As many columns as a page holds.
+_MAX_AGES = 13
 
 
 @dataclass(frozen=True)
@@ -155,18 +157,17 @@ def _list_measures(data: ReportData) -> list[Measure]:
 
 def _build_wide(data: ReportData, sized: pl.DataFrame) -> Table:
     """% active with a row a cohort and a column an age, as the book prints it."""
-    ages = sorted(sized["age"].unique().to_list())[:13]
-    wide = sized.filter(pl.col("age").is_in(ages)).pivot(
-        on="age", index=["cohort", "cohort_start", "cohort_size"], values="pct_active"
-    )
+    ages = sorted(sized["age"].unique().to_list())
+    wide = sized.pivot(on="age", index=["cohort", "cohort_start", "cohort_size"], values="pct_active")
     named = {str(age): f"age_{age}" for age in ages}
     wide = wide.rename(named).sort("cohort_start", descending=True)
+    left_out = f" Ages above {ages[_MAX_AGES - 1]} are in the CSV." if len(ages) > _MAX_AGES else ""
     return build_table(
         "active-by-age",
         "% active, a row a cohort and a column an age",
         wide,
-        [label("cohort", "Cohort"), *(shares(f"age_{age}", f"Age {age}") for age in ages)],
+        [label("cohort", "Cohort"), *(shares(f"age_{age}", f"Age {age}") for age in ages[:_MAX_AGES])],
         csv=wide,
         csv_name=f"lens4_active_by_age_{data.facts.as_of}.csv",
-        note="An incomplete last period is in it as far as it has gone.",
+        note=f"An incomplete last period is in it as far as it has gone.{left_out}",
     )
