@@ -133,5 +133,6 @@ def cohort_color(cohorts: Sequence[str], title: str) -> alt.Color:
     if len(cohorts) == 1:
         return alt.Color("cohort:N", legend=None, scale=alt.Scale(domain=list(cohorts), range=[BLUE]))
     scheme = alt.SchemeParams(name="viridis", extent=[0, 0.82])
-    legend = alt.Legend(title=title, columns=4 if max(map(len, cohorts)) < 9 else 3)
+    entry = 7 * max(map(len, cohorts)) + 36
+    legend = alt.Legend(title=title, columns=alt.ExprRef(f"max(1, floor(width / {entry}))"))
     return alt.Color("cohort:O", legend=legend, scale=alt.Scale(domain=list(cohorts), scheme=scheme))

@@ -13,6 +13,7 @@ from clv_pipeline.report.charts.cohorts import draw_heat_map, draw_lines
 from clv_pipeline.report.facts import ReportData
 from clv_pipeline.report.sections.lens3 import (
     choose_rows,
+    keep_choosable,
     list_cohorts,
     note_incomplete,
     note_selection,
@@ -58,7 +59,7 @@ def build_alignments(data: ReportData) -> Section:
             Figure(
                 f"chart-{side.replace('_period', '')}-of-{measure.column.replace('_', '-')}",
                 f"{measure.name} by {'age' if side == 'age' else 'calendar'}",
-                describe(sized, measure),
+                describe(keep_choosable(sized), measure),
                 draw_lines(rows, measure.column, measure.name, measure.unit, by=side, by_title=title),
                 note_selection(sized, measure.column),
             )
@@ -82,7 +83,7 @@ def build_value(data: ReportData) -> Section | None:
     figure = Figure(
         "chart-value-to-date",
         f"{measure.name} by age",
-        describe_ages(sized, measure),
+        describe_ages(keep_choosable(sized), measure),
         spec,
         note_selection(sized, measure.column),
     )
@@ -100,7 +101,7 @@ def build_calendar_grid(data: ReportData) -> Section | None:
     shown = sized.filter(pl.col("cohort").is_in(cohorts), pl.col("calendar_period").is_in(periods))
     spec = draw_heat_map(shown, "calendar_period", None)
     measure = Measure("pct_active", "% active", "%")
-    figure = Figure("chart-calendar-grid", "% of cohort active, by calendar", describe_calendar(sized, measure), spec)
+    figure = Figure("chart-calendar-grid", "% of cohort active, by calendar", describe_calendar(shown, measure), spec)
     return Section("calendar-grid", "Cohorts by calendar", [figure, _build_wide(data, sized)])
 
 
