@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from polars.testing import assert_frame_equal
 
 from clv_pipeline.clv.backtest import BASELINES, Fold, FoldResult, choose_model, folds, run_fold, track_weeks
-from clv_pipeline.clv.backtest.baselines import fit_nbd, forecast_baselines
+from clv_pipeline.clv.backtest.baselines import forecast_baselines
 from clv_pipeline.clv.models import PURCHASE_MODELS, ModelError, ModelFit
 from clv_pipeline.clv.models.fit import PARAMETER_SCHEMA
 from clv_pipeline_tests.clv.cdnow import DOLLARS, PUBLISHED, WEEKS, fit_sample, read_sample
@@ -73,12 +73,6 @@ def test_means_by_frequency_are_the_published_ones() -> None:
     assert rows["bin"].to_list() == ["0", "1", "2", "3", "4", "5", "6", "7+"]
     assert rows["mean_actual"].round(3).to_list() == [0.237, 0.697, 1.393, 1.56, 2.532, 2.947, 3.862, 6.359]
     assert rows["mean_forecast"].round(3).to_list() == [0.225, 0.523, 1.044, 1.52, 2.164, 2.654, 3.504, 6.157]
-
-
-def test_nbd_is_the_published_one() -> None:
-    r, alpha = fit_nbd(read_sample())
-
-    assert (round(r, 3), round(alpha, 3)) == (0.385, 12.072)
 
 
 @pytest.mark.parametrize("model", PURCHASE_MODELS)

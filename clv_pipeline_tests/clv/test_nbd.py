@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from clv_pipeline.clv.models import ModelError, expected_purchases, fit_nbd, p_alive, purchase_probabilities
+from clv_pipeline.clv.models import expected_purchases, fit_nbd, p_alive, purchase_probabilities
 from clv_pipeline_tests.clv.cdnow import make_customers, read_sample
 
 
@@ -33,5 +33,6 @@ def test_its_probabilities_have_its_mean_and_nobody_leaves() -> None:
 def test_days_or_weeks_and_nobody_who_came_back() -> None:
     weeks, days = (fit_nbd(read_sample().with_columns(pl.col("T") * unit))[0] for unit in (1, 7))
     assert days == pytest.approx({"r": weeks["r"], "alpha": 7 * weeks["alpha"]}, rel=1e-7)
-    with pytest.raises(ModelError, match="no finite best estimate"):
-        fit_nbd(make_customers([0, 0], [0, 0], [5, 9], [None, None]))
+    nobody, log_likelihood = fit_nbd(make_customers([0, 0], [0, 0], [5, 9], [None, None]))
+    assert nobody["r"] / nobody["alpha"] < 1e-8
+    assert log_likelihood == pytest.approx(0, abs=1e-6)

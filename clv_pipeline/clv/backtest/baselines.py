@@ -7,8 +7,6 @@ Does not belong here: models of customers who leave (`clv/models`). None of them
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy.optimize import minimize
-from scipy.special import gammaln
 
 from clv_pipeline.clv.backtest.holdout import Fold, Forecast, forecast_mean_spend, read_vector
 from clv_pipeline.clv.scores import Models
@@ -20,7 +18,6 @@ BASELINES = ("last_year", "cohort_mean", "nbd", "recency_frequency_bins")
 
 _FREQUENCY_BINS = (1, 2, 3, 4, 7, 12)
 _SILENCE_QUANTILES = (0.2, 0.4, 0.6, 0.8)
-_LARGEST_LOG = 12.0
 
 
 def forecast_baselines(fold: Fold, nbd: tuple[float, float], spend: Models | None) -> dict[str, Forecast]:
@@ -28,7 +25,7 @@ def forecast_baselines(fold: Fold, nbd: tuple[float, float], spend: Models | Non
 
     last_year: purchases and spend of the last twelve months (or of the history, if shorter), scaled to the horizon.
     cohort_mean: repeat purchases, and their spend, per customer-week of the cohort to date, for each of its customers.
-    nbd: Gamma-Poisson purchases of customers who never leave, (r + x) / (alpha + T) a week; see `fit_nbd`.
+    nbd: Gamma-Poisson purchases of customers who never leave, (r + x) / (alpha + T) a week; see `clv/models/nbd.py`.
     recency_frequency_bins: what customers of the same bin of frequency and of weeks since the last purchase did in the
     equally long window before the origin.
     """
@@ -46,28 +43,6 @@ def forecast_baselines(fold: Fold, nbd: tuple[float, float], spend: Models | Non
     if not fold.earlier.is_empty():
         forecasts["recency_frequency_bins"] = _forecast_bins(customers, fold.earlier)
     return forecasts
-
-
-def fit_nbd(customers: pl.DataFrame) -> tuple[float, float]:
-    """r and alpha (weeks) of the NBD by maximum likelihood: Gamma(r, alpha) rates, Poisson purchases up to T.
-
-    Where no maximum exists (no repeat purchase, or no more spread than chance) the search ends at its bounds.
-    """
-    counted = customers.group_by("frequency", "T").agg(pl.len().alias("customers")).sort("frequency", "T")
-    x, T, sizes = (read_vector(counted, name) for name in ("frequency", "T", "customers"))
-    unit = float(np.average(T, weights=sizes)) or 1.0
-    t = T / unit
-
-    def minus_log_likelihood(theta: Vector) -> float:
-        r, alpha = np.exp(theta)
-        rows = gammaln(r + x) - gammaln(r) - r * np.log1p(t / alpha) - x * np.log(alpha + t)
-        return -float(sizes @ rows)
-
-    bounds = [(-_LARGEST_LOG, _LARGEST_LOG)] * 2
-    start, options = np.log([0.5, 0.5]), {"ftol": 1e-13}
-    found = minimize(minus_log_likelihood, start, method="L-BFGS-B", bounds=bounds, options=options)
-    r, alpha = np.exp(found.x)
-    return float(r), float(alpha * unit)
 
 
 def _forecast_cohorts(customers: pl.DataFrame, weeks: float) -> Forecast:

@@ -12,7 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from clv_pipeline.clv.backtest import calibration
-from clv_pipeline.clv.backtest.baselines import fit_nbd, forecast_baselines
+from clv_pipeline.clv.backtest.baselines import forecast_baselines
 from clv_pipeline.clv.backtest.holdout import Fit, Fold, Forecast, fit_candidates, forecast_candidate, read_vector
 from clv_pipeline.clv.backtest.metrics import (
     DECILES,
@@ -22,7 +22,7 @@ from clv_pipeline.clv.backtest.metrics import (
     name_frequencies,
 )
 from clv_pipeline.clv.backtest.newcomers import measure_newcomers
-from clv_pipeline.clv.models import fit_models
+from clv_pipeline.clv.models import fit_models, fit_nbd
 from clv_pipeline.clv.scores import Models, Probabilities
 
 type Vector = NDArray[np.float64]
@@ -94,7 +94,8 @@ def run_fold(
     if every > 1:
         notes = [*notes, f"The backtest judges one customer in {every}: {customers.height:,} of {everybody.height:,}."]
     fold = Fold(customers, fold.newcomers, fold.earlier, fold.weeks, fold.last_weeks)
-    nbd = fit_nbd(customers)
+    without_dropout, _ = fit_nbd(customers)
+    nbd = without_dropout["r"], without_dropout["alpha"]
     forecasts = {found.purchase_model: forecast_candidate(found, customers, fold.weeks) for found in fitted}
     forecasts |= forecast_baselines(fold, nbd, fitted[0] if fitted else None)
     located, rows = _judge_distributions(fold, fitted, nbd)

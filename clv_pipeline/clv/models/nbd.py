@@ -6,41 +6,39 @@ it goes by the name 'nbd').
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
+from scipy.optimize import minimize
 from scipy.special import digamma, gammaln
 
-from clv_pipeline.clv.models.modes import Objective, Vector, find_mode
-from clv_pipeline.clv.models.result import ModelError
+type Vector = NDArray[np.float64]
+
+_LARGEST_LOG = 12.0
 
 
 def fit_nbd(customers: pl.DataFrame) -> tuple[dict[str, float], float]:
     """Parameters r and alpha (in the unit of T) by maximum likelihood, and the log-likelihood.
 
     `customers`: one row each with frequency and T. Ehrenberg (1959); without the factor T^x / x!, as in Fader, Hardie,
-    Lee (2005), table 2, so that the log-likelihood compares with that of BG/NBD and Pareto/NBD.
-    Raises ModelError when no finite estimate exists, as when nobody came back.
+    Lee (2005), table 2, so that the log-likelihood compares with that of BG/NBD and Pareto/NBD. Where no maximum exists
+    (no repeat purchase, or no more spread than chance) the search ends at its bounds: a baseline always has an answer.
     """
     distinct = customers.group_by("frequency", "T").agg(pl.len().alias("customers")).sort("frequency", "T")
     x, T, n = (distinct[name].cast(pl.Float64).to_numpy() for name in ("frequency", "T", "customers"))
     unit = float(np.average(T, weights=n)) or 1.0
     time = T / unit
 
-    def value(theta: Vector) -> float:
-        return -_log_likelihood(np.exp(theta), x, time, n)
-
-    def gradient(theta: Vector) -> Vector:
+    def descend(theta: Vector) -> tuple[float, Vector]:
         r, alpha = np.exp(theta)
-        by_r = digamma(r + x) - digamma(r) + np.log(alpha / (alpha + time))
+        by_r = digamma(r + x) - digamma(r) - np.log1p(time / alpha)
         by_alpha = r / alpha - (r + x) / (alpha + time)
-        return -np.array([r * (n * by_r).sum(), alpha * (n * by_alpha).sum()])
+        return -_log_likelihood(r, alpha, x, time, n), -np.array([r * (n @ by_r), alpha * (n @ by_alpha)])
 
-    mode = find_mode(Objective(value, gradient), [np.log([0.5, 0.5])])
-    if mode is None:
-        raise ModelError(f"the NBD has no finite best estimate for these {customers.height:,} customers: load more")
-    r, alpha = (float(number) for number in np.exp(mode.theta) * [1.0, unit])
-    return {"r": r, "alpha": alpha}, _log_likelihood(np.array([r, alpha]), x, T, n)
+    bounds = [(-_LARGEST_LOG, _LARGEST_LOG)] * 2
+    options = {"ftol": 1e-15, "gtol": 1e-9}
+    found = minimize(descend, np.log([0.5, 0.5]), jac=True, method="L-BFGS-B", bounds=bounds, options=options)
+    r, alpha = (float(number) for number in np.exp(found.x) * [1.0, unit])
+    return {"r": r, "alpha": alpha}, _log_likelihood(r, alpha, x, T, n)
 
 
-def _log_likelihood(parameters: Vector, x: Vector, T: Vector, n: Vector) -> float:
-    r, alpha = parameters
-    each = gammaln(r + x) - gammaln(r) + r * np.log(alpha) - (r + x) * np.log(alpha + T)
-    return float((n * each).sum())
+def _log_likelihood(r: float, alpha: float, x: Vector, T: Vector, n: Vector) -> float:
+    return float(n @ (gammaln(r + x) - gammaln(r) - r * np.log1p(T / alpha) - x * np.log(alpha + T)))
