@@ -8,8 +8,8 @@ from typing import Any
 
 import polars as pl
 
+from clv_pipeline.attributes import join_attributes
 from clv_pipeline.clv.models import gate
-from clv_pipeline.clv.models.result import ModelError
 from clv_pipeline.fitting import ask_fit, fit
 from clv_pipeline.periods import list_periods
 from clv_pipeline.pictures import draw_fit
@@ -17,7 +17,8 @@ from clv_pipeline.schemas.models import Draws, Evaluation, Gate, Parameters, Rep
 from clv_pipeline.settings import Settings
 from clv_pipeline.steps import Reach, Read, Step, StepSpec, Table
 
-_CUSTOMERS = 'SELECT frequency, recency, "T", monetary_value, spend FROM rfm.customers ORDER BY customer_id'
+_CUSTOMERS = """
+    SELECT customer_id, frequency, recency, "T", monetary_value, spend FROM rfm.customers ORDER BY customer_id"""
 _WITHOUT_BACKTEST = "bg_nbd"
 _NOBODY = "No known customer has an order yet: there is nothing to fit or to score."
 
@@ -31,11 +32,9 @@ def compute_models(step: Step) -> dict[str, pl.DataFrame]:
         for check in ("fit_converged", *gate.GATE_CHECKS):
             step.advise("models.parameters", check, "there is nothing to fit", passed=True)
         return {table.name: table.schema.empty() for table in MODELS.tables}
-    if models.covariates:
-        raise ModelError("models.covariates: no model takes covariates yet; write covariates = []")
     findings = judge_customers(step, customers)
     chosen = choose_transactions(step)
-    fitted = fit(customers, **_describe_fit(step.settings, chosen))
+    fitted = fit(_describe_customers(step, customers), **_describe_fit(step.settings, chosen))
     found = fitted.parameters.write_json() + fitted.draws.write_json()
     version = f"{step.period}-{chosen}-{sha256(found.encode()).hexdigest()[:8]}"
     doubts = [f"{model}: {doubt}" for model, doubt in fitted.doubts.items()]
@@ -66,7 +65,14 @@ def ask_fit_ahead(step: Step) -> None:
     chosen = step.settings.models.transactions
     customers = step.frame(_CUSTOMERS)
     if chosen != "auto" and not customers.is_empty():
-        ask_fit(customers, **_describe_fit(step.settings, chosen))
+        if step.settings.models.covariates:
+            step.materialize("marts.customers", step.select("2_marts/customers"))
+        ask_fit(_describe_customers(step, customers), **_describe_fit(step.settings, chosen))
+
+
+def _describe_customers(step: Step, customers: pl.DataFrame) -> pl.DataFrame:
+    """What a fit reads of customers: their history, and the attributes that the settings name."""
+    return join_attributes(step, step.settings, customers, step.settings.models.covariates).drop("customer_id")
 
 
 def _describe_fit(settings: Settings, transactions: str) -> dict[str, Any]:
@@ -135,16 +141,23 @@ MODELS = StepSpec(
         Read("models.choice", Reach.SAME),
         Read("marts.orders", Reach.HISTORY),
         Read("marts.customer_periods", Reach.HISTORY),
+        Read("marts.first_orders", Reach.HISTORY),
         Read("landing.customers", Reach.WHOLE),
     ),
     compute=compute_models,
-    sql=("2_marts/customers", "5_models/purchase_intervals", "5_models/first_months"),
+    sql=(
+        "2_marts/customers",
+        "4_lenses/first_order_attributes",
+        "5_models/purchase_intervals",
+        "5_models/first_months",
+    ),
     knobs=(
         *(f"models.{name}" for name in ("transactions", "estimation", "priors", "covariates")),
         *(f"models.{name}" for name in ("draws", "chains", "tune", "seed")),
         "value.horizon_months",
+        "source.columns",
     ),
-    code=("clv/models",),
+    code=("clv/models", "attributes"),
     kinds=frozenset({"python", "pymc"}),
     one_at_a_time=True,
     ask_ahead=ask_fit_ahead,

@@ -8,6 +8,8 @@ from decimal import Decimal
 
 import polars as pl
 
+from clv_pipeline.attributes import join_attributes
+from clv_pipeline.clv.models.covariates import list_covariates
 from clv_pipeline.clv.scores import score_customers
 from clv_pipeline.pictures import draw_score_deciles
 from clv_pipeline.schemas.scores import Scores
@@ -23,6 +25,7 @@ def compute_scores(step: Step) -> pl.DataFrame:
     if customers.is_empty():
         return Scores.empty()
     parameters = step.frame("SELECT model, parameter, estimate FROM models.in_use")
+    customers = add_covariates(step, customers, parameters)
     version = step.frame("SELECT min(version) AS version FROM models.in_use").item()
     margin = earned_margin(step) or float(value.margin)
     scores = score_customers(
@@ -36,6 +39,14 @@ def compute_scores(step: Step) -> pl.DataFrame:
     step.record("scores.customers", facts)
     identified = scores.with_columns(pl.lit(step.period).alias("as_of"), pl.lit(version).alias("model_version"))
     return identified.select("as_of", *scores.columns, "model_version").sort("customer_id")
+
+
+def add_covariates(step: Step, customers: pl.DataFrame, parameters: pl.DataFrame) -> pl.DataFrame:
+    """`customers` with the attributes that these parameters need; nothing is read where they need none."""
+    if names := list_covariates(parameters):
+        step.materialize("marts.customers", step.select("2_marts/customers"))
+        return join_attributes(step, step.settings, customers, names)
+    return customers
 
 
 def earned_margin(step: Step, customers: str = "FROM rfm.customers AS r") -> float | None:
@@ -58,10 +69,16 @@ SCORES = StepSpec(
             picture=draw_score_deciles,
         ),
     ),
-    reads=(Read("rfm.customers", Reach.SAME), Read("models.in_use", Reach.SAME)),
+    reads=(
+        Read("rfm.customers", Reach.SAME),
+        Read("models.in_use", Reach.SAME),
+        Read("marts.customer_periods", Reach.HISTORY),
+        Read("marts.first_orders", Reach.HISTORY),
+        Read("landing.customers", Reach.WHOLE),
+    ),
     compute=compute_scores,
-    sql=(),
-    knobs=("value.",),
-    code=("clv/models", "clv/scores"),
+    sql=("2_marts/customers", "4_lenses/first_order_attributes"),
+    knobs=("value.", "source.columns"),
+    code=("clv/models", "clv/scores", "attributes", "stages/scores"),
     kinds=frozenset({"python", "parquet"}),
 )
