@@ -10,6 +10,7 @@ import polars as pl
 
 from clv_pipeline.clv.models import PURCHASE_MODELS, SPEND_MODELS
 from clv_pipeline.clv.models.gate import GATE_CHECKS
+from clv_pipeline.clv.models.refit import TRIGGERS
 from clv_pipeline.schemas import MONTH, Table, require_key, require_rows
 
 # Below infinity also refuses nan, which polars orders above everything.
@@ -19,6 +20,18 @@ INFINITY = math.inf
 def is_signed(column: str) -> pl.Expr:
     """Whether `column` has the sign it may have: what is said of a covariate has brackets in its name."""
     return (pl.col(column) >= 0.0) | pl.col("parameter").str.contains("[", literal=True)
+
+
+class Refits(Table):
+    """One row per as_of: whether its models were due to be fitted, what asked for it, and what the latest fit saw."""
+
+    as_of: str = pa.Field(str_matches=MONTH, unique=True)
+    due: bool
+    trigger: str = pa.Field(isin=list(TRIGGERS), description="what asked for a fit")
+    reason: str
+    fitted_as_of: str = pa.Field(
+        str_matches=MONTH, nullable=True, description="the month at whose end the latest fit was made; null without one"
+    )
 
 
 class Parameters(Table):
