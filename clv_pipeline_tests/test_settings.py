@@ -42,7 +42,7 @@ EVERY_SETTING = {
     "models.estimation": ("map", "map"),
     "models.priors": ('{"bg_nbd": {"r": {"dist": "HalfFlat"}}}', {"bg_nbd": {"r": {"dist": "HalfFlat"}}}),
     "models.candidates": ("pareto_nbd, bg_nbd", ("pareto_nbd", "bg_nbd")),
-    "models.covariates": ("channel,region", ("channel", "region")),
+    "models.covariates": ("product_id", ("product_id",)),
     "models.draws": ("100", 100),
     "models.chains": ("2", 2),
     "models.tune": ("1000", 1000),

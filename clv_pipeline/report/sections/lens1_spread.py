@@ -146,8 +146,8 @@ def build_rfm(data: ReportData) -> Section | None:
         amounts("spend", "Spend", data.facts.currency),
         amounts("profit", "Profit", data.facts.currency),
     ]
-    table = build_lens_table(data, "lens1_rfm", "Recency by number of orders", columns, frame=cells, folded=True)
-    blocks: list[Block] = [Figure("chart-rfm", "Customers by recency and number of orders", sentence, spec), table]
+    table = build_lens_table(data, "lens1_rfm", "Last order by number of orders", columns, frame=cells, folded=True)
+    blocks: list[Block] = [Figure("chart-rfm", "Customers by last order and number of orders", sentence, spec), table]
     if data.has("lenses.lens1_rfm_monetary"):
         blocks.append(_draw_monetary(data))
     return Section("window-rfm", "How recently, how often, for how much", blocks)
@@ -228,9 +228,7 @@ def _build_statistics(data: ReportData, statistics: pl.DataFrame) -> Table:
     )
     money = data.facts.currency
     order = pl.col("statistic").replace_strict({name: at for at, name in enumerate(_STATISTICS)}, return_dtype=pl.Int64)
-    wide = wide.sort(order).with_columns(
-        pl.col("statistic").str.replace(r"^p(\d+)$", "percentile $1").str.replace("percentile 0", "percentile ")
-    )
+    wide = wide.sort(order).with_columns(pl.col("statistic").str.replace(r"^p0?(\d+)$", "percentile $1"))
     styles = {"orders": Column("orders", "Orders", n.as_decimals(1)), "margin": shares("margin", "Margin")}
     columns = [styles.get(name, amounts(name, MEASURES[name], money)) for name in MEASURES]
     return build_lens_table(

@@ -33,21 +33,35 @@ def build_overlays(data: ReportData) -> Section | None:
         figures.append(
             Figure(f"chart-both-{measure}", f"Customers by {name.lower()}", describe_shift(named, name), spec)
         )
-    table = build_lens_table(
+    return Section(
+        "both-distributions", "Did the mix of customers change?", [FigureGrid(figures), _build_bins(data, bins)]
+    )
+
+
+def _build_bins(data: ReportData, bins: pl.DataFrame) -> Table:
+    """Profit and orders, the latest window beside the one before; the CSV has every measure."""
+    rows = []
+    for measure in ("profit", "orders"):
+        own = bins.filter(pl.col("measure") == measure)
+        both = own.group_by("bin").agg(pl.col("lower", "upper").first(), pl.col("customers").sum()).sort("bin")
+        wide = own.pivot(on="window_number", index="bin", values=["customers", "share"])
+        named = name_bins(both, measure).select("bin", "bin_name", measure=pl.lit(MEASURES[measure]))
+        rows.append(named.join(wide, on="bin").sort("bin"))
+    return build_lens_table(
         data,
         "lens2_histograms",
-        "Both windows, bin by bin",
+        "Both windows, class by class",
         [
             label("measure", "Measure"),
-            label("window_number", "Window"),
-            label("lower", "Over"),
-            label("upper", "To"),
-            counts("customers", "Customers"),
-            shares("share", "Share"),
+            label("bin_name", "Class"),
+            counts("customers_1", "Customers before"),
+            counts("customers_2", "Customers latest"),
+            shares("share_1", "Share before"),
+            shares("share_2", "Share latest"),
         ],
+        frame=pl.concat(rows, how="diagonal"),
         folded=True,
     )
-    return Section("both-distributions", "Did the mix of customers change?", [FigureGrid(figures), table])
 
 
 def build_migration(data: ReportData) -> Section | None:
@@ -63,16 +77,19 @@ def build_migration(data: ReportData) -> Section | None:
     spec = draw_cells(moves, "source", "target", "customers", None, titles=titles)
     note = "Rows: the window before. Both windows have the cut-offs of the latest one's value deciles; 1 is the best."
     figure = Figure("chart-migration", "From decile to decile", describe_migration(moves), spec, note)
-    columns = [
-        label("source", "Decile before"),
-        label("target", "Decile latest"),
-        counts("customers", "Customers"),
-        shares("share_of_decile_1", "Share of the decile before"),
-        amounts("profit_1", "Profit before", data.facts.currency),
-        amounts("profit_2", "Profit latest", data.facts.currency),
-    ]
-    used = moves.filter(pl.col("customers") > 0)
-    table = build_lens_table(data, "lens2_migration", "Moves between deciles", columns, frame=used, folded=True)
+    wide = moves.pivot(on="target", index="source", values="customers", maintain_order=True)
+    columns = [label("source", "Decile before"), *(counts(name, name) for name in wide.columns[1:])]
+    title = "Customers by decile before (rows) and latest (columns)"
+    table = build_lens_table(
+        data,
+        "lens2_migration",
+        title,
+        columns,
+        frame=wide,
+        note="The CSV has shares and profit too.",
+        folded=True,
+        sortable=False,
+    )
     return Section("decile-moves", "Are the best customers still the best?", [figure, table])
 
 

@@ -42,7 +42,7 @@ def build_second_purchase(data: ReportData) -> Section | None:
         frame=grid.sort("cohort", "age", descending=[True, False]),
         csv=grid,
         folded=True,
-        note="By day: `lenses.lens3_second_purchase` in the database.",
+        note="By day: lenses.lens3_second_purchase in the database.",
     )
     return Section("second-purchase", "How soon do they come back?", [figure, table])
 

@@ -128,7 +128,7 @@ def build_rfm(data: ReportData) -> Section | None:
             csv=data.exact("lenses.lens3_rfm").filter(
                 (pl.col("grain") == data.facts.cohort) & (pl.col("cohort") == cohort)
             ),
-            note="Every cohort: `lenses.lens3_rfm` in the database.",
+            note="Every cohort: lenses.lens3_rfm in the database.",
             folded=True,
         ),
     ]
@@ -281,7 +281,7 @@ def _build_statistics(data: ReportData, cohort: str) -> Table | None:
         "lens3_value_statistics",
         f"Smallest to largest in the {cohort} cohort, to date",
         [label("statistic", "Of the customers"), *columns],
-        frame=wide.with_columns(pl.col("statistic").str.replace(r"^p(\d+)$", "percentile $1")),
+        frame=wide.with_columns(pl.col("statistic").str.replace(r"^p0?(\d+)$", "percentile $1")),
         note="One value a customer: all that was bought to date.",
         sortable=False,
         folded=True,

@@ -108,7 +108,7 @@ def build_waits(data: ReportData) -> Section | None:
         frame=drawn,
         csv=bands,
         folded=True,
-        note="By cohort: `lenses.lens3_interpurchase_bands` in the database.",
+        note="By cohort: lenses.lens3_interpurchase_bands in the database.",
     )
     return Section("waits", "How long do they wait for the next order?", [figure, table, listed])
 
