@@ -261,7 +261,7 @@ BACKTEST = StepSpec(
         *(f"models.{name}" for name in ("candidates", "priors", "refit", "covariates")),
         *("backtest.", "value.horizon_months", "periods.cohort", "source.columns"),
     ),
-    code=("clv/backtest", "clv/models", "clv/scores", "attributes", "stages/refit"),
+    code=("clv/backtest", "clv/models", "clv/scores", "stages/refit", "attributes"),
     kinds=frozenset({"python", "pymc"}),
     one_at_a_time=True,
     sees="ended",

@@ -56,8 +56,10 @@ def compute_champion(step: Step) -> dict[str, pl.DataFrame]:
     before = _read_version(step, earlier[0]) if earlier else None
     used = _read_version(step, step.period)
     pin = find_pin(step.lake, step.period)
-    months = [*earlier, *([step.period] if used else [])]
-    lacks = {month: explain_lacking(step.settings, _read(step, IN_USE, month)) for month in months}
+    lacks = {
+        month: explain_lacking(step.settings, _read(step, IN_USE, month))
+        for month in earlier + ([step.period] if used else [])
+    }
     is_new = not _was_fitted_before(step, challenger)
     needs_no_turn = not is_new and not _is_left_to_the_rule(step, pin, earlier) and not any(lacks.values())
     decision = decide(

@@ -35,10 +35,11 @@ def compute_scores(step: Step) -> dict[str, pl.DataFrame]:
         step.advise(PUBLICATION, _PUBLISHED, "there is nobody to score", passed=True)
         return {SCORED: Scores.empty(), PUBLICATION: Publication.empty()}
     parameters = step.frame("SELECT model, parameter, estimate FROM models.in_use")
+    customers = add_covariates(step, customers, parameters)
     version = step.frame("SELECT min(version) AS version FROM models.in_use").item()
     margin = earned_margin(step) or float(value.margin)
     scores = score_customers(
-        add_covariates(step, customers, parameters),
+        customers,
         parameters,
         horizon_months=value.horizon_months,
         annual_discount_rate=value.annual_discount_rate,
@@ -49,12 +50,12 @@ def compute_scores(step: Step) -> dict[str, pl.DataFrame]:
     identified = scores.with_columns(pl.lit(step.period).alias("as_of"), pl.lit(version).alias("model_version"))
     return {
         # First, so that nobody sees scores before it is decided that he may.
-        PUBLICATION: _decide_publication(step, customers, scores, version),
+        PUBLICATION: _decide_publication(step, scores, version),
         SCORED: identified.select("as_of", *scores.columns, "model_version").sort("customer_id"),
     }
 
 
-def _decide_publication(step: Step, customers: pl.DataFrame, scores: pl.DataFrame, version: str) -> pl.DataFrame:
+def _decide_publication(step: Step, scores: pl.DataFrame, version: str) -> pl.DataFrame:
     earlier = reached_months(_BEFORE, step.state, step.period)
     rows = pl.read_parquet(step.lake.path(PUBLICATION, earlier[0]).read_bytes()).to_dicts() if earlier else []
     last_as_of, last = (str(rows[0]["published_as_of"]), rows[0]["published_version"]) if rows else (step.period, None)
@@ -63,8 +64,8 @@ def _decide_publication(step: Step, customers: pl.DataFrame, scores: pl.DataFram
         parameters = pl.read_parquet(step.lake.path("models.in_use", last_as_of).read_bytes())
         lacking = explain_lacking(step.settings, parameters)
         if not lacking:
-            known = add_covariates(step, customers, parameters)
-            move = measure_move(known, scores, parameters, step.settings.value.horizon_months)
+            customers = add_covariates(step, step.frame(_CUSTOMERS), parameters)
+            move = measure_move(customers, scores, parameters, step.settings.value.horizon_months)
     verdict = judge_scores(
         move,
         limit,
@@ -126,10 +127,10 @@ SCORES = StepSpec(
     reads=(
         Read("rfm.customers", Reach.SAME),
         *(Read(f"models.{name}", Reach.SAME) for name in ("in_use", "promotions", "refits")),
+        _BEFORE,
         Read("marts.customer_periods", Reach.HISTORY),
         Read("marts.first_orders", Reach.HISTORY),
         Read("landing.customers", Reach.WHOLE),
-        _BEFORE,
     ),
     compute=compute_scores,
     sql=("2_marts/customers", "4_lenses/first_order_attributes"),
