@@ -211,6 +211,7 @@ MEANINGS = {
     "purchases": "repeat purchases",
     "actual": "customers with so many",
     "expected": "customers with so many by the model",
+    "weeks_silent": "weeks since the last purchase",
     "p_alive": "probability to be still active",
     "expected_purchases": "purchases expected over the horizon",
     "expected_spend": "spend expected per purchase",

@@ -7,6 +7,7 @@ Belongs here: the drawing, and which bars tell what is in a table. Does not belo
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import pairwise
 from urllib.parse import quote
 
 import polars as pl
@@ -15,6 +16,8 @@ import polars as pl
 _LONGEST = 999
 _SHOWN = 12
 _PLOT, _ROW, _LETTER = 180, 16, 6
+_WIDE, _HIGH, _POINTS = 240, 80, (60, 45, 30, 20, 12)
+_CELL, _COLUMNS, _CELLS, _SHADES = 14, 5, 11, 4
 
 
 @dataclass(frozen=True)
@@ -49,10 +52,14 @@ def _draw(bars: Sequence[Bar]) -> str:
     marked = f"<path d='{marks}' stroke='%23d50' stroke-width='3'/>" if marks else ""
     texts = "".join(f"<tspan x='0' dy='{_ROW}'>{_quote(bar.label)}:%20{_quote(bar.text)}</tspan>" for bar in bars)
     return (
-        f"<svg%20xmlns='http://www.w3.org/2000/svg'%20width='{left + _PLOT + 2}'%20height='{_ROW * len(bars) + 4}'>"
-        f"<path%20d='{lines}'%20stroke='%2307b'%20stroke-width='10'/>{marked.replace(' ', '%20')}"
+        f"{_open(left + _PLOT + 2, _ROW * len(bars) + 4)}<path%20d='{lines}'%20stroke='%2307b'%20stroke-width='10'/>"
+        f"{marked.replace(' ', '%20')}"
         f"<text%20y='-4'%20font-size='12'%20font-family='Arial'>{texts.replace(' ', '%20')}</text></svg>"
     )
+
+
+def _open(width: int, height: int) -> str:
+    return f"<svg%20xmlns='http://www.w3.org/2000/svg'%20width='{width}'%20height='{height}'>"
 
 
 def _quote(text: str) -> str:
@@ -183,6 +190,89 @@ def draw_choice(choice: pl.DataFrame) -> str:
     ranked = choice.sort(["value", "model"])
     bars = [Bar(row["model"], row["value"], f"{row['value']:.4f}") for row in ranked.iter_rows(named=True)]
     return draw_bars("error of the backtest by model", bars)
+
+
+def draw_lines(title: str, lines: Sequence[Sequence[float]], rule: float) -> str:
+    """Lines from a common zero, the first blue, the others orange, and a rule after that share of the points."""
+    top = max((max(line) for line in lines if line), default=0.0) or 1.0
+    for points in _POINTS:
+        paths = [_trace(line, points, top) for line in lines]
+        drawn = "".join(
+            f"<path%20d='{path}'%20fill='none'%20stroke='{colour}'/>"
+            for path, colour in zip(paths, ("%2307b", *["%23d50"] * len(paths)), strict=False)
+        )
+        mark = f"<path%20d='M{round(rule * _WIDE)},0v{_HIGH}'%20stroke='%23999'/>"
+        picture = f"![{title}](data:image/svg+xml,{_open(_WIDE + 2, _HIGH + 2)}{mark}{drawn}</svg>)"
+        if len(picture) <= _LONGEST:
+            return picture
+    return ""
+
+
+def _trace(line: Sequence[float], points: int, top: float) -> str:
+    """A path through at most so many of the points, by steps, which take fewer characters than places."""
+    count = min(points, len(line))
+    chosen = [round(place * (len(line) - 1) / max(count - 1, 1)) for place in range(count)]
+    places = [(round(i * _WIDE / max(len(line) - 1, 1)), round(_HIGH * (1 - line[i] / top))) for i in chosen]
+    steps = [f"{x - before_x},{y - before_y}" for (before_x, before_y), (x, y) in pairwise(places)]
+    return f"M{places[0][0]},{places[0][1]}l{'%20'.join(steps)}"
+
+
+def draw_tracking(weeks: pl.DataFrame) -> str:
+    """Repeat purchases a week around the origin, actual and by the first model."""
+    if weeks.is_empty():
+        return ""
+    own = weeks.filter(pl.col("model") == pl.col("model").first()).sort("week")
+    before = own.filter(pl.col("week") <= 0).height / max(own.height, 1)
+    title = f"repeat purchases a week, {own['week'].min()} to {own['week'].max()}; orange: {own['model'].first()}"
+    return draw_lines(title, [own["weekly_actual"].to_list(), own["weekly_expected"].to_list()], before)
+
+
+def draw_calibration(bins: pl.DataFrame) -> str:
+    """Purchases after the origin by repeat purchases before it; marks for the forecast of the first model."""
+    own = bins.filter(
+        pl.col("fold") == 1,
+        pl.col("target") == "purchases",
+        pl.col("grouping") == "frequency",
+        pl.col("model") == pl.col("model").first(),
+    )
+    bars = [
+        Bar(
+            row["bin"],
+            row["mean_actual"],
+            f"{row['mean_actual']:.2f} ({row['mean_forecast']:.2f})",
+            row["mean_forecast"],
+        )
+        for row in own.iter_rows(named=True)
+    ]
+    return draw_bars("purchases a customer by purchases before; mark: forecast", bars)
+
+
+def draw_alive(matrix: pl.DataFrame) -> str:
+    """P(alive) by frequency, to the right, and weeks since the last purchase, downwards; the darker, the likelier."""
+    if matrix.is_empty():
+        return ""
+    shades = []
+    for shade in range(1, _SHADES + 1):
+        cells = matrix.filter((pl.col("p_alive") * _SHADES).ceil() == shade, pl.col("frequency") <= _COLUMNS)
+        silent = matrix["weeks_silent"].unique().sort().to_list()
+        rows = {weeks: place for place, weeks in enumerate(silent)}
+        path = "".join(
+            f"M{_CELL * x},{_CELL * rows[weeks] + _CELL // 2}h{_CELL}"
+            for x, weeks in cells.select("frequency", "weeks_silent").iter_rows()
+            if rows[weeks] < _CELLS
+        )
+        shades.append(f"<path%20d='{path}'%20stroke='%2307b'%20stroke-width='{_CELL}'%20opacity='{shade / _SHADES}'/>")
+    picture = f"{_open(_CELL * (_COLUMNS + 1), _CELL * _CELLS)}{''.join(shades)}</svg>"
+    return f"![P(alive) by purchases (right) and weeks since the last (down)](data:image/svg+xml,{picture})"
+
+
+def draw_spend(bins: pl.DataFrame) -> str:
+    """Customers by mean spend per repeat purchase; marks for what the model expects."""
+    bars = [
+        Bar(f"from {row['lower']:,.0f}", row["actual"], f"{row['actual']:,} ({row['expected']:,.0f})", row["expected"])
+        for row in bins.iter_rows(named=True)
+    ]
+    return draw_bars("customers by mean spend a purchase; mark: expected", bars)
 
 
 def draw_score_deciles(scores: pl.DataFrame) -> str:

@@ -21,11 +21,14 @@ from clv_pipeline.sql import load_sql, quote_literal
 from clv_pipeline.state import State
 
 _MADE_FROM, _CACHE = ".report", ".cache"
+_EVALUATION, _DRAWS = "models.evaluation", "models.draws"
 _AS_OF_TABLES = (
     *(name for step in AS_OF_STEPS for name in step.names if name.startswith("lenses.")),
     "models.parameters",
     "models.evaluation",
     "models.repeat_purchases",
+    "models.alive_matrix",
+    "models.spend_fit",
     "models.backtest",
     "models.backtest_calibration",
     "models.backtest_pit",
@@ -124,6 +127,21 @@ def draw_lenses(lake: Lake, settings: Settings, as_of: str) -> dict[str, dict[st
     with open_views(lake, settings) as con:
         tables = _gather(con, as_of, (*lenses, *READ_BESIDE))
     return render_charts(tables, _state_facts(State(lake, settings), settings, as_of, [as_of]))
+
+
+def draw_draws(lake: Lake, settings: Settings, as_of: str) -> dict[str, dict[str, bytes]]:
+    """Trace and rank plots of the fit of `as_of` as PNG, by table and title; nothing where it was not sampled."""
+    from clv_pipeline.renderings import render_sampling  # noqa: PLC0415
+
+    stamps = State(lake, settings).stamps(_EVALUATION)
+    if as_of not in stamps:
+        return {}
+    measured = pl.read_parquet(lake.path(_EVALUATION, as_of).read_bytes())
+    chains = measured.filter(split="sampling", metric="chains")["value"]
+    if chains.is_empty():
+        return {}
+    draws = pl.read_parquet(lake.path(_DRAWS, as_of).read_bytes())
+    return {_DRAWS: {"Traces and ranks of the draws": render_sampling(draws, int(chains[0]))}}
 
 
 def _find_outdated(state: State, months: list[str], chosen: str) -> list[str]:

@@ -61,7 +61,7 @@ _TABLES = {
     "chart-behaviour-active": "lens5_behaviour_calendar",
     "chart-behaviour-profit": "lens5_behaviour_calendar",
 }
-_WIDTH = 480
+_SIZES: Mapping[str, object] = {"width": 480}
 # A chart has few colours, and the event log keeps every image for good.
 _COLOURS = 24
 
@@ -91,14 +91,30 @@ def find_table(figure_id: str) -> str:
     return f"lenses.{_TABLES[max(starts, key=len)]}"
 
 
-def render_png(spec: Mapping[str, object]) -> bytes:
-    """A chart of the report as PNG on white, 480 pixels wide; nothing is loaded from the network."""
+def render_sampling(draws: pl.DataFrame, chains: int) -> bytes:
+    """Trace and rank plots of models.draws (model, draw, parameter, value), chain after chain, as PNG."""
+    from clv_pipeline.report.charts.sampling import draw_sampling  # noqa: PLC0415
+
+    length = (pl.col("draw").max() + 1).over("model") // chains
+    placed = draws.sort("model", "parameter", "draw").select(
+        pl.concat_str("model", "parameter", separator=" ").alias("parameter"),
+        (pl.col("draw") // length + 1).alias("chain"),
+        (pl.col("draw") % length).alias("step"),
+        "value",
+    )
+    return render_png(draw_sampling(placed), sizes={})
+
+
+def render_png(spec: Mapping[str, object], sizes: Mapping[str, object] = _SIZES) -> bytes:
+    """A chart of the report as PNG on white, 480 pixels wide by default; nothing is loaded from the network."""
     import vl_convert  # noqa: PLC0415 - loads a JavaScript engine
 
     from clv_pipeline.report.charts.theme import THEME  # noqa: PLC0415
 
     config = {**THEME, "background": "white", "font": "Arial, sans-serif"}
-    return _shrink(vl_convert.vegalite_to_png({**spec, "width": _WIDTH, "config": config}, allowed_base_urls=[]))
+    if not sizes:  # several charts in one, which have sizes of their own
+        config["autosize"] = "pad"
+    return _shrink(vl_convert.vegalite_to_png({**spec, **sizes, "config": config}, allowed_base_urls=[]))
 
 
 def to_markdown(title: str, png: bytes) -> str:

@@ -39,7 +39,14 @@ def fit_quickly(customers: pl.DataFrame, *, transactions: str, draws: int, **_: 
     many = parameters.join(pl.DataFrame({"draw": range(draws)}), how="cross")
     drawn = many.select("model", "draw", "parameter", value=pl.col("estimate") * (1 + pl.col("draw") / 10_000))
     measured = pl.DataFrame({"model": [transactions], "split": ["in_sample"], "metric": ["mae"], "value": [seen]})
-    repeat = {"model": [transactions], "purchases": ["0"], "actual": [1], "expected": [1.0]}
+    repeat = {
+        "model": [transactions],
+        "purchases": ["0"],
+        "actual": [1],
+        "expected": [1.0],
+        "lower": [1.0],
+        "upper": [1.0],
+    }
     return ModelFit(parameters.with_columns(**bounds), measured, pl.DataFrame(repeat), ["a note"], drawn)
 
 

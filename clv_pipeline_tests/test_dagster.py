@@ -42,6 +42,8 @@ PICTURED = {
     "lenses.lens2_bridge",
     "lenses.lens5_cohort_calendar",
     "models.repeat_purchases",
+    "models.alive_matrix",
+    "models.spend_fit",
     "scores.customers",
     "drift.checks",
 }

@@ -75,8 +75,39 @@ class RepeatPurchases(Table):
     purchases: str = pa.Field(isin=["0", "1", "2", "3", "4", "5", "6", "7+"])
     actual: int = pa.Field(ge=0)
     expected: float = pa.Field(ge=0.0, lt=INFINITY)
+    lower: float = pa.Field(ge=0.0, lt=INFINITY, description="lower end of the 95% posterior predictive interval")
+    upper: float = pa.Field(ge=0.0, lt=INFINITY, description="upper end of the 95% posterior predictive interval")
 
     key = require_key("as_of", "version", "model", "purchases")
+
+
+class AliveMatrix(Table):
+    """One row per as_of, version, model, frequency and recency: P(alive) of a customer as old as the oldest."""
+
+    as_of: str = pa.Field(str_matches=MONTH)
+    model: str = pa.Field(isin=list(PURCHASE_MODELS))
+    version: str
+    frequency: int = pa.Field(ge=0)
+    recency: float = pa.Field(ge=0.0, lt=INFINITY)
+    weeks_silent: float = pa.Field(ge=0.0, lt=INFINITY, description="weeks since the last purchase")
+    p_alive: float = pa.Field(ge=0.0, le=1.0)
+
+    key = require_key("as_of", "version", "model", "frequency", "recency")
+
+
+class SpendFit(Table):
+    """One row per as_of, version, model and bin of mean spend per repeat purchase: customers, actual and expected."""
+
+    as_of: str = pa.Field(str_matches=MONTH)
+    model: str = pa.Field(isin=list(SPEND_MODELS))
+    version: str
+    bin: int = pa.Field(ge=1, description="number of the bin, the lowest spend first")
+    lower: float = pa.Field(ge=0.0, lt=INFINITY, description="mean spend above this")
+    upper: float = pa.Field(ge=0.0, lt=INFINITY, nullable=True, description="mean spend up to this; null: no limit")
+    actual: int = pa.Field(ge=0)
+    expected: float = pa.Field(ge=0.0, lt=INFINITY)
+
+    key = require_key("as_of", "version", "model", "bin")
 
 
 class Draws(Table):

@@ -14,7 +14,7 @@ from clv_pipeline.attributes import join_attributes
 from clv_pipeline.clv.backtest import Fold, FoldResult, choose_model, run_fold, sample_fitted, track_weeks
 from clv_pipeline.fitting import ask_fit, fit
 from clv_pipeline.periods import last_day, shift_period
-from clv_pipeline.pictures import draw_choice
+from clv_pipeline.pictures import draw_calibration, draw_choice, draw_tracking
 from clv_pipeline.schemas.backtest import BacktestCalibration, BacktestMeasures, BacktestPit, BacktestWeeks, Choice
 from clv_pipeline.settings import Settings
 from clv_pipeline.sql import bind, load_sql
@@ -236,10 +236,18 @@ BACKTEST = StepSpec(
     tables=(
         Table(_MEASURES, BacktestMeasures, "How well models and plain baselines forecast what customers then did."),
         Table(
-            _CALIBRATION, BacktestCalibration, "Forecast against actual means, by frequency and by decile of forecast."
+            _CALIBRATION,
+            BacktestCalibration,
+            "Forecast against actual means, by frequency and by decile of forecast.",
+            picture=draw_calibration,
         ),
         Table(_PIT, BacktestPit, "Whether intervals hold what they promise: even shares say that they do."),
-        Table(_WEEKS, BacktestWeeks, "Repeat purchases week by week, actual and expected, around the origin."),
+        Table(
+            _WEEKS,
+            BacktestWeeks,
+            "Repeat purchases week by week, actual and expected, around the origin.",
+            picture=draw_tracking,
+        ),
         Table(_CHOICE, Choice, "Which purchase model did best in the backtest, and why.", picture=draw_choice),
         REFITS_TABLE,
     ),

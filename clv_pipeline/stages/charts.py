@@ -10,15 +10,16 @@ from hashlib import sha256
 import dagster as dg
 
 from clv_pipeline.lake import Lake
-from clv_pipeline.publication import draw_lenses
+from clv_pipeline.publication import draw_draws, draw_lenses
 from clv_pipeline.renderings import to_markdown
 from clv_pipeline.settings import Settings
 from clv_pipeline.stages.lenses import LENSES
+from clv_pipeline.stages.models import MODELS
 from clv_pipeline.stages.projection import PROJECTION
 from clv_pipeline.state import State
 
 CHARTS = dg.AssetKey(["report", "charts"])
-_STEPS = (LENSES, PROJECTION)
+_STEPS = (LENSES, PROJECTION, MODELS)
 
 
 def find_month(state: State) -> str | None:
@@ -41,7 +42,7 @@ def build_charts_asset(settings: Settings) -> dg.AssetsDefinition:
         group_name="report",
         kinds={"altair"},
         owners=["team:customer-analytics"],
-        description="Every chart of the lenses in the report, latest as-of month, shown with the tables of the lenses.",
+        description="Every chart of the lenses in the report, and the traces of a sampled fit, beside their tables.",
     )
     def charts(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult:
         state = State(lake, settings)
@@ -49,7 +50,7 @@ def build_charts_asset(settings: Settings) -> dg.AssetsDefinition:
         if month is None:
             raise dg.Failure("no as-of month has lenses yet; run `clv run` first", allow_retries=False)
         version = describe_lenses(state, month)
-        images = draw_lenses(lake, settings, month)
+        images = draw_lenses(lake, settings, month) | draw_draws(lake, settings, month)
         for table, charts in images.items():
             shown = {title: dg.MetadataValue.md(to_markdown(title, png)) for title, png in charts.items()}
             context.log_event(dg.AssetObservation(table.split("."), partition=month, metadata=shown))

@@ -12,8 +12,8 @@ from clv_pipeline.attributes import join_attributes
 from clv_pipeline.clv.models import gate
 from clv_pipeline.fitting import ask_fit, fit
 from clv_pipeline.periods import list_periods
-from clv_pipeline.pictures import draw_fit
-from clv_pipeline.schemas.models import Draws, Evaluation, Gate, Parameters, RepeatPurchases
+from clv_pipeline.pictures import draw_alive, draw_fit, draw_spend
+from clv_pipeline.schemas.models import AliveMatrix, Draws, Evaluation, Gate, Parameters, RepeatPurchases, SpendFit
 from clv_pipeline.settings import Settings
 from clv_pipeline.stages.refit import carry_over, find_refit, know_customers
 from clv_pipeline.steps import Reach, Read, Step, StepSpec, Table
@@ -64,6 +64,8 @@ def _fit(step: Step) -> dict[str, pl.DataFrame]:
         "models.parameters": fitted.parameters,
         "models.evaluation": fitted.evaluation,
         "models.repeat_purchases": fitted.repeat_purchases,
+        "models.alive_matrix": fitted.alive_matrix,
+        "models.spend_fit": fitted.spend_fit,
         "models.draws": fitted.draws,
     }
     tables = {name: _identify(frame, step.period, version) for name, frame in named.items()}
@@ -163,6 +165,18 @@ MODELS = StepSpec(
             RepeatPurchases,
             "Customers by number of repeat purchases: actual against what the model expects.",
             picture=draw_fit,
+        ),
+        Table(
+            "models.alive_matrix",
+            AliveMatrix,
+            "P(alive) by number of repeat purchases and time since the last, for the oldest customers.",
+            picture=draw_alive,
+        ),
+        Table(
+            "models.spend_fit",
+            SpendFit,
+            "Customers by mean spend per repeat purchase: actual against what the Gamma-Gamma expects.",
+            picture=draw_spend,
         ),
         Table("models.draws", Draws, "Joint draws of the parameters: how uncertain the fitted models are."),
         Table("models.gate", Gate, "Which assumptions of the models the customers at hand question."),

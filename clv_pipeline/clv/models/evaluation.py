@@ -1,7 +1,7 @@
 """What is reported beside the parameters: how well the fitted models describe the customers they were fitted to.
 
-Belongs here: in-sample metrics, the table of repeat purchases, and notes for a reader. Does not belong here: holdout
-tests, charts.
+Belongs here: in-sample metrics and notes for a reader. Does not belong here: holdout tests, tables behind pictures
+(`diagnostics.py`).
 """
 
 from collections.abc import Mapping
@@ -11,12 +11,11 @@ import polars as pl
 
 from clv_pipeline.clv.models.covariates import Design, list_columns, personalise
 from clv_pipeline.clv.models.estimates import Estimate
-from clv_pipeline.clv.models.purchases import expected_purchases, p_alive, purchase_probabilities
+from clv_pipeline.clv.models.purchases import expected_purchases
 from clv_pipeline.clv.models.spend import population_spend
 
 EVALUATION_SCHEMA = {"model": pl.String, "split": pl.String, "metric": pl.String, "value": pl.Float64}
 
-_LARGEST_COUNT = 6
 _FEW_REPEATERS = 100
 
 
@@ -63,29 +62,6 @@ def evaluate_mean_spend(rows: pl.DataFrame) -> pl.DataFrame:
     """The size of the sample behind the plain mean."""
     repeaters = rows.filter(pl.col("frequency") > 0).height
     return _build_evaluation("mean_spend", {"customers": rows.height, "repeat_customers": repeaters})
-
-
-def build_repeat_purchases(rows: pl.DataFrame, fitted: Estimate, design: Design) -> pl.DataFrame:
-    """Customers by number of repeat purchases up to their T, actual and expected: purchases '0'..'6' and '7+'."""
-    alike = ["T", *list_columns(rows)]
-    by_age = rows.group_by(alike).agg(pl.len().alias("customers")).sort(alike)
-    T, customers = by_age["T"].to_numpy(), by_age["customers"].to_numpy()
-    model, own = fitted.model, personalise(fitted.model, fitted.parameters, by_age, design)
-    # A customer of the MBG/NBD may be gone right after the first purchase.
-    starts = p_alive(model, own, 0, 0, np.zeros(len(T)))
-    probabilities = starts[:, None] * purchase_probabilities(model, own, 0, 0, horizon=T, most=_LARGEST_COUNT)
-    probabilities[:, 0] += 1 - starts
-    expected = customers @ probabilities
-    frequency = rows["frequency"].to_numpy()
-    actual = np.bincount(np.minimum(frequency, _LARGEST_COUNT + 1), minlength=_LARGEST_COUNT + 2)
-    return pl.DataFrame(
-        {
-            "model": model,
-            "purchases": [*(str(n) for n in range(_LARGEST_COUNT + 1)), f"{_LARGEST_COUNT + 1}+"],
-            "actual": actual.astype(np.int64),
-            "expected": [*expected, max(rows.height - expected.sum(), 0.0)],
-        }
-    )
 
 
 def describe_customers(rows: pl.DataFrame, model: str, *, flat: bool) -> list[str]:

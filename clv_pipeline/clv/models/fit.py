@@ -21,9 +21,9 @@ from clv_pipeline.clv.models.covariates import (
     list_columns,
     require_support,
 )
+from clv_pipeline.clv.models.diagnostics import build_alive_matrix, build_repeat_purchases, build_spend_fit
 from clv_pipeline.clv.models.estimates import Estimate, ParameterRow, estimate, tabulate_draws
 from clv_pipeline.clv.models.evaluation import (
-    build_repeat_purchases,
     describe_customers,
     evaluate_gamma_gamma,
     evaluate_mean_spend,
@@ -32,7 +32,7 @@ from clv_pipeline.clv.models.evaluation import (
 )
 from clv_pipeline.clv.models.priors import PARAMETERS, Priors, resolve_priors
 from clv_pipeline.clv.models.purchases import PURCHASE_MODELS
-from clv_pipeline.clv.models.result import ModelError, ModelFit
+from clv_pipeline.clv.models.result import SPEND_SCHEMA, ModelError, ModelFit
 from clv_pipeline.clv.models.sampling import Estimation, Vector, explain_nonconvergence
 
 _FEWEST_REPEATERS_FOR_SPEND = 3
@@ -91,6 +91,8 @@ def fit_models(
         parameters=pl.DataFrame([*purchases.rows, *seen, *spend.rows], schema=PARAMETER_SCHEMA, orient="row"),
         evaluation=pl.concat([evaluation, evaluate_sampling(transactions, purchases.sampling), spend.evaluation]),
         repeat_purchases=build_repeat_purchases(rows, purchases, design),
+        alive_matrix=build_alive_matrix(rows, purchases),
+        spend_fit=spend.fit,
         notes=notes + spend.notes,
         draws=pl.concat([tabulate_draws(transactions, list(purchases.parameters), purchases.draws), spend.draws]),
         doubts={model: doubt for model, doubt in doubts.items() if doubt},
@@ -105,6 +107,7 @@ class _Spend:
     evaluation: pl.DataFrame
     draws: pl.DataFrame
     notes: list[str]
+    fit: pl.DataFrame
     sampling: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -191,14 +194,21 @@ def _fit_spend(rows: pl.DataFrame, priors: Priors, how: Estimation) -> _Spend:
         return _take_mean_spend(rows, f"the Gamma-Gamma has no finite mean (q = {fit.parameters['q']:.3f} <= 1)", how)
     evaluation = evaluate_gamma_gamma(repeaters, fit.parameters, fit.log_likelihood, fit.distinct_rows)
     evaluation = pl.concat([evaluation, evaluate_sampling(model, fit.sampling)])
-    return _Spend(fit.rows, evaluation, tabulate_draws(model, PARAMETERS[model], fit.draws), [], fit.sampling)
+    shape = build_spend_fit(repeaters, fit.parameters)
+    return _Spend(fit.rows, evaluation, tabulate_draws(model, PARAMETERS[model], fit.draws), [], shape, fit.sampling)
 
 
 def _take_mean_spend(rows: pl.DataFrame, reason: str, how: Estimation) -> _Spend:
     mean = max(float(rows["spend"].sum()), 0.0) / float((rows["frequency"] + 1).sum())
     note = f"No Gamma-Gamma: {reason}. Every customer is expected to spend the mean per purchase day, {mean:,.2f}."
     draws = tabulate_draws("mean_spend", ("mean",), np.full((how.kept_draws, 1), mean))
-    return _Spend([("mean_spend", "mean", mean, None, None, None)], evaluate_mean_spend(rows), draws, [note])
+    return _Spend(
+        [("mean_spend", "mean", mean, None, None, None)],
+        evaluate_mean_spend(rows),
+        draws,
+        [note],
+        pl.DataFrame(schema=SPEND_SCHEMA),
+    )
 
 
 def _count_distinct(rows: pl.DataFrame, columns: list[str]) -> pl.DataFrame:

@@ -12,6 +12,21 @@ class ModelError(ValueError):
     """The models cannot be fitted or used as asked; one line that names the setting or the data and the way out."""
 
 
+ALIVE_SCHEMA = {
+    "model": pl.String,
+    "frequency": pl.Int64,
+    "recency": pl.Float64,
+    "weeks_silent": pl.Float64,
+    "p_alive": pl.Float64,
+}
+SPEND_SCHEMA = {
+    "model": pl.String,
+    "bin": pl.Int64,
+    "lower": pl.Float64,
+    "upper": pl.Float64,
+    "actual": pl.Int64,
+    "expected": pl.Float64,
+}
 DRAW_SCHEMA = {"model": pl.String, "draw": pl.Int64, "parameter": pl.String, "value": pl.Float64}
 
 
@@ -22,6 +37,7 @@ class ModelFit:
     `parameters`: model, parameter, estimate, sd, lower, upper (95%), in weeks and currency.
     `evaluation`: model, split ('in_sample'; 'sampling' for the diagnostics of NUTS), metric, value.
     `repeat_purchases`: model, purchases ('0'..'6', '7+'), actual and expected number of customers, in sample.
+    `alive_matrix` and `spend_fit`: what `diagnostics.py` makes of the models.
     `notes`: sentences a reader of the numbers should see.
     `draws`: model, draw, parameter, value; joint draws of a model's parameters in natural units, no row with 'map'.
     `doubts`: per model whose sampling did not converge, why.
@@ -33,3 +49,5 @@ class ModelFit:
     notes: list[str]
     draws: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=DRAW_SCHEMA))
     doubts: dict[str, str] = field(default_factory=dict)
+    alive_matrix: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=ALIVE_SCHEMA))
+    spend_fit: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=SPEND_SCHEMA))

@@ -19,19 +19,22 @@ from clv_pipeline.report.charts.theme import (
 )
 from clv_pipeline.report.numbers import as_counts, as_money, as_significant
 
-_ACTUAL, _EXPECTED = "Actual", "Expected by the model"
+_ACTUAL, _EXPECTED, _RANGE = "Actual", "Expected by the model", "95% of repetitions"
 
 
 def draw_fit(repeat: pl.DataFrame) -> Spec:
-    """Customers by number of repeat purchases: bars for what happened, marks for what the model expects."""
+    """Customers by number of repeat purchases: bars for what happened, marks and ranges for the model."""
     frame = with_text(repeat, "actual_text", as_counts(repeat["actual"].to_list()))
     frame = with_text(frame, "expected_text", as_counts(repeat["expected"].to_list()))
     frame = frame.with_columns(bar=pl.lit(_ACTUAL), mark=pl.lit(_EXPECTED))
-    columns = ["purchases", "actual", "expected", "actual_text", "expected_text", "bar", "mark"]
+    ends = [as_counts(repeat[name].to_list()) for name in ("lower", "upper")]
+    frame = with_text(frame, "range_text", [f"{low} to {high}" for low, high in zip(*ends, strict=True)])
+    columns = ["purchases", "actual", "expected", "lower", "upper"]
+    columns += ["actual_text", "expected_text", "range_text", "bar", "mark"]
     colour = alt.Scale(domain=[_ACTUAL, _EXPECTED], range=[BLUE, ORANGE])
     base = alt.Chart(to_data(frame, columns)).encode(
         x=alt.X("purchases:O", sort=None, axis=alt.Axis(title="Repeat purchases")),
-        tooltip=tooltips(purchases="Repeat purchases", actual_text=_ACTUAL, expected_text=_EXPECTED),
+        tooltip=tooltips(purchases="Repeat purchases", actual_text=_ACTUAL, expected_text=_EXPECTED, range_text=_RANGE),
     )
     bars = base.mark_bar(cornerRadiusEnd=2).encode(
         y=alt.Y("actual:Q", axis=count_axis("Customers")),
@@ -40,7 +43,8 @@ def draw_fit(repeat: pl.DataFrame) -> Spec:
     marks = base.mark_point(shape="diamond", size=110, stroke="white", opacity=1).encode(
         y="expected:Q", color=alt.Color("mark:N", scale=colour, title=None)
     )
-    return to_spec(bars + marks, 240)
+    range_ = base.mark_rule(color=ORANGE, strokeWidth=2).encode(y="lower:Q", y2="upper")
+    return to_spec(bars + range_ + marks, 240)
 
 
 def draw_score_deciles(deciles: pl.DataFrame, currency: str) -> Spec:
