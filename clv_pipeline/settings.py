@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
+from clv_pipeline.automation_settings import Alerts, Automation, Publication
 from clv_pipeline.drift_settings import RENAMED, Drift
 from clv_pipeline.model_settings import Backtest, Models
 from clv_pipeline.period_settings import Lenses, Periods, Section
@@ -142,6 +143,9 @@ class Settings(Section):
     models: Models = Field(default_factory=Models)
     backtest: Backtest = Field(default_factory=Backtest)
     drift: Drift = Field(default_factory=Drift)
+    publication: Publication = Field(default_factory=Publication)
+    automation: Automation = Field(default_factory=Automation)
+    alerts: Alerts = Field(default_factory=Alerts)
     engine: Engine = Field(default_factory=Engine)
     config_file: Path = Field(default=Path("clv.toml"), exclude=True)
 

@@ -5,6 +5,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from clv_pipeline.settings import Settings, SettingsError, load_settings
 
@@ -45,6 +46,7 @@ EVERY_SETTING = {
     "models.chains": ("2", 2),
     "models.tune": ("1000", 1000),
     "models.seed": ("7", 7),
+    "models.refit": ("year", "year"),
     "models.promote": ("never", "never"),
     "models.tolerance": ("0.1", 0.1),
     "models.mlflow_uri": ("http://server:5000", "http://server:5000"),
@@ -59,6 +61,11 @@ EVERY_SETTING = {
     "drift.share_warn": ("0.03", 0.03),
     "drift.share_alert": ("0.08", 0.08),
     "drift.empty_days": ("5", 5),
+    "publication.move": ("0.2", 0.2),
+    "automation.enabled": ("true", True),
+    "alerts.urls": ("json://a, json://b", (SecretStr("json://a"), SecretStr("json://b"))),
+    "alerts.link": ("http://clv", "http://clv"),
+    "alerts.stale_after_days": ("2", 2.0),
     "engine.threads": ("3", 3),
     "engine.memory_limit": ("1.5 GiB", "1.5 GiB"),
 }

@@ -90,6 +90,7 @@ class Measures(Table):
     as_of: str = pa.Field(str_matches=MONTH)
     period: str = pa.Field(str_matches=MONTH)
     feature: str
+    name: str = pa.Field(description="the feature in words")
     value: float = pa.Field(lt=math.inf, description="in its own unit; rates at equal age relative to all months")
     expected: float = pa.Field(lt=math.inf, nullable=True, description="by the months before and the season")
     lower: float = pa.Field(lt=math.inf, nullable=True, description="below it, the month has moved")

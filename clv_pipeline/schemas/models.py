@@ -10,10 +10,23 @@ import polars as pl
 
 from clv_pipeline.clv.models import PURCHASE_MODELS, SPEND_MODELS
 from clv_pipeline.clv.models.gate import GATE_CHECKS
+from clv_pipeline.clv.models.refit import TRIGGERS
 from clv_pipeline.schemas import MONTH, Table, require_key, require_rows
 
 # Below infinity also refuses nan, which polars orders above everything.
 INFINITY = math.inf
+
+
+class Refits(Table):
+    """One row per as_of: whether its models were due to be fitted, what asked for it, and what the latest fit saw."""
+
+    as_of: str = pa.Field(str_matches=MONTH, unique=True)
+    due: bool
+    trigger: str = pa.Field(isin=list(TRIGGERS), description="what asked for a fit")
+    reason: str
+    fitted_as_of: str = pa.Field(
+        str_matches=MONTH, nullable=True, description="the month at whose end the latest fit was made; null without one"
+    )
 
 
 class Parameters(Table):

@@ -3,10 +3,12 @@
 Belongs here: which months are compared, and the warning. Does not belong here: the tests and the causes (`clv/drift/`).
 """
 
+from collections.abc import Sequence
+
 import polars as pl
 
 from clv_pipeline.clv.drift.checks import Check, table_checks
-from clv_pipeline.clv.drift.diagnosis import Diagnosis, diagnose, table_diagnoses
+from clv_pipeline.clv.drift.diagnosis import LEARNED, Diagnosis, diagnose, table_diagnoses
 from clv_pipeline.clv.drift.examination import MEASURES_SCHEMA, check_categories, check_month, examine, table_measures
 from clv_pipeline.clv.drift.levels import ALERT, Limits, Thresholds
 from clv_pipeline.clv.drift.observations import Observations
@@ -16,7 +18,7 @@ from clv_pipeline.pictures import draw_drift
 from clv_pipeline.schemas.drift import Checks, Diagnoses, Measures, Performance
 from clv_pipeline.settings import Settings
 from clv_pipeline.stages.observations import MONTHLY_QUERIES, count_late_rows, observe
-from clv_pipeline.steps import Reach, Read, Step, StepSpec, Table, name_references, reached_months
+from clv_pipeline.steps import REFIT_FOR, Reach, Read, Step, StepSpec, Table, name_references, reached_months
 
 _CHECKS, _DIAGNOSES, _MEASURES, _PERFORMANCE = (
     "drift.checks",
@@ -72,7 +74,15 @@ def _advise(step: Step, diagnoses: list[Diagnosis]) -> None:
     said = "; ".join(f"{one.cause} since {one.since}: {one.meaning}" for one in diagnoses)
     passed = all(one.level != ALERT for one in diagnoses)
     step.advise(_CHECKS, _STABLE, said or "nothing moved beyond its limits", passed=passed)
-    step.record(_DIAGNOSES, {"causes": [one.cause for one in diagnoses if one.level == ALERT]})
+    step.record(_CHECKS, {REFIT_FOR: list_refit_reasons(diagnoses)})
+
+
+def list_refit_reasons(diagnoses: Sequence[Diagnosis]) -> list[str]:
+    """The alerts that a new fit takes in: customers or prices moved, or the model misses.
+
+    A delivery that went wrong is no reason to learn from it.
+    """
+    return [one.meaning for one in diagnoses if one.level == ALERT and one.cause in LEARNED]
 
 
 def _track_forecasts(step: Step, seen: Observations, last: str) -> pl.DataFrame:

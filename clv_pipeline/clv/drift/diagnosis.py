@@ -63,6 +63,10 @@ CAUSES = (
     "model_outdated",
     "forecast_off",
 )
+# What a new fit takes in; the others are deliveries that went wrong, or no matter of the models.
+LEARNED = frozenset(
+    ("price_change", "order_value", "purchase_rate", "worse_new_value", "customers_changed", "model_outdated")
+) | {"forecast_off"}
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ HOUR_OF_DAY = Topic(DELIVERY, "hour_of_day", "hours of the day")
 MEASURES_SCHEMA = {
     "period": pl.String,
     "feature": pl.String,
+    "name": pl.String,
     "value": pl.Float64,
     "expected": pl.Float64,
     "lower": pl.Float64,
@@ -150,7 +151,7 @@ def table_measures(examined: Examined) -> pl.DataFrame:
                 allowed = max(reading.chance, one.limits.alert)
                 unit = 1.0 if one.is_share else expected
                 lower, upper = max(expected - allowed * unit, 0.0), expected + allowed * unit
-            rows.append((month, feature, float(value), expected, lower, upper, level))
+            rows.append((month, feature, one.topic.name, float(value), expected, lower, upper, level))
     return pl.DataFrame(rows, schema=MEASURES_SCHEMA, orient="row")
 
 
