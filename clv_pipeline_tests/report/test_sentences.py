@@ -286,8 +286,8 @@ def test_score_drift_and_segment_sentences() -> None:
         "1.10 in June 1998, where 1.00 was to be expected; last beyond its limits in June 1998."
     )
     assert monitoring_forecasts.describe_forecasts(tables["monitoring.forecasts"]) == (
-        "Of the 100 purchases that were forecast at the end of May 1998 up to June 1998, 130 were made; 1 of 2 forecasts "
-        "held what happened in the 95% interval."
+        "Of the 100 purchases that were forecast at the end of May 1998 up to June 1998, 130 were made; 1 of 2 "
+        "forecasts held what happened in the 95% interval."
     )
     assert (
         monitoring_forecasts.describe_versions(
