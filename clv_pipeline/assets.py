@@ -33,10 +33,12 @@ def declare_dependencies(spec: StepSpec, partitions: dg.MonthlyPartitionsDefinit
         Reach.SAME: dg.TimeWindowPartitionMapping(),
         Reach.HISTORY: map_history(partitions),
         Reach.ENDED: map_history(partitions),
+        Reach.FITTED: map_history(partitions),
+        Reach.FITTED_AS_OF: dg.TimeWindowPartitionMapping(),
         # The month before and that of the year before; what else is compared with may lie anywhere.
         Reach.COMPARED: map_earlier(12),
     }
-    # What was decided earlier (UP_TO, BEFORE) is no asset, or the asset itself: only the plan follows it.
+    # What was found earlier (UP_TO, BEFORE, ALERTS) is no asset, or the asset itself: only the plan follows it.
     return [
         dg.AssetDep(dg.AssetKey(read.table.split(".")), partition_mapping=mappings[read.reach])
         for read in spec.reads

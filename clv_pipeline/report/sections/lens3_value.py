@@ -29,8 +29,8 @@ def build_value(data: ReportData) -> Section | None:
     own = deciles.filter(pl.col("cohort") == cohort).sort("decile")
     first = own.row(0, named=True)
     sentence = (
-        f"Of the {cohort} cohort, {n.plural(first['customers'], 'customer')} ({n.share(first['share_customers'])}) "
-        f"brought the first tenth of the profit to date."
+        f"The best value decile of the {cohort} cohort holds {n.plural(first['customers'], 'customer')} "
+        f"({n.share(first['share_customers'])} of it) and {n.share(first['share_profit'])} of its profit to date."
     )
     spec = draw_bars(
         deciles.sort("decile"),
@@ -253,6 +253,7 @@ def _build_deciles(data: ReportData, own: pl.DataFrame, cohort: str) -> Table:
             counts("customers", "Customers"),
             shares("share_customers", "Share"),
             amounts("profit", "Profit to date", money),
+            amounts("threshold", "Profit over", money),
             amounts("profit_per_customer", "Profit per customer", money),
             decimals("aof", "Orders per customer"),
             amounts("aov", "AOV", money),
