@@ -248,7 +248,7 @@ def _build_measures(data: ReportData, measures: pl.DataFrame) -> Table:
     return build_table(
         "backtest-groups",
         "By cohort, frequency and decile, every model",
-        wide.with_columns(pl.col("model").replace(_NAMES)),
+        wide.with_columns(pl.col("model").replace(_NAMES), pl.col("segment").str.replace(":", " ")),
         [
             label("origin", "Origin"),
             label("model", "Forecast by"),

@@ -6,7 +6,7 @@ from clv_pipeline.report import numbers as n
 from clv_pipeline.report.blocks import Figure, Note, Section, empty_section
 from clv_pipeline.report.charts.models import draw_drift
 from clv_pipeline.report.facts import ReportData
-from clv_pipeline.report.tables import Column, build_table, label
+from clv_pipeline.report.tables import build_table, decimals, label
 
 _ID, _TITLE, _QUESTION = "drift", "Drift", "Have the customers changed since the month of reference?"
 FEATURES = {
