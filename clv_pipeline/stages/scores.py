@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import polars as pl
 
-from clv_pipeline.clv.scores import score_customers
+from clv_pipeline.clv.scores import read_recalibration, score_customers
 from clv_pipeline.pictures import draw_score_deciles
 from clv_pipeline.schemas.scores import Scores
 from clv_pipeline.steps import Reach, Read, Step, StepSpec, Table
@@ -24,6 +24,7 @@ def compute_scores(step: Step) -> pl.DataFrame:
         return Scores.empty()
     parameters = step.frame("SELECT model, parameter, estimate FROM models.in_use")
     version = step.frame("SELECT min(version) AS version FROM models.in_use").item()
+    recalibration = read_recalibration(step.frame("SELECT * FROM models.recalibration"), parameters["model"].to_list())
     margin = earned_margin(step) or float(value.margin)
     scores = score_customers(
         customers,
@@ -31,6 +32,7 @@ def compute_scores(step: Step) -> pl.DataFrame:
         horizon_months=value.horizon_months,
         annual_discount_rate=value.annual_discount_rate,
         margin=margin,
+        recalibration=recalibration,
     )
     facts = {"margin": margin, "total clv": float(scores["clv"].sum()), "version": version}
     step.record("scores.customers", facts)
@@ -58,7 +60,7 @@ SCORES = StepSpec(
             picture=draw_score_deciles,
         ),
     ),
-    reads=(Read("rfm.customers", Reach.SAME), Read("models.in_use", Reach.SAME)),
+    reads=tuple(Read(name, Reach.SAME) for name in ("rfm.customers", "models.in_use", "models.recalibration")),
     compute=compute_scores,
     sql=(),
     knobs=("value.",),

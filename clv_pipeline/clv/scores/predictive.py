@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from scipy.special import betainc, betaincinv, gammainccinv
 
 from clv_pipeline.clv.models import p_alive, purchase_probabilities
+from clv_pipeline.clv.models.purchases import spread_rate
 from clv_pipeline.clv.scores.pair import Models
 
 type Vector = NDArray[np.float64]
@@ -131,8 +132,9 @@ def split_by_frequency(frequency: Vector, T: Vector) -> Iterator[Ages]:
 
 def count_enough(parameters: Mapping[str, float], group: Ages, horizon: float, tail: float) -> int:
     """A count that even customers who never drop out exceed with no more than about the probability `tail`."""
-    rate = gammainccinv(parameters["r"] + group.frequency, tail) / (parameters["alpha"] + group.ages.min())
-    mean = float(rate * horizon)
+    shapes = np.full(len(group.ages), parameters["r"] + group.frequency)
+    shape, scale = spread_rate(parameters, shapes, parameters["alpha"] + group.ages, group.ages, horizon)
+    mean = float(np.max(gammainccinv(shape, tail) / scale) * horizon)
     return int(np.ceil(mean + 6 * np.sqrt(mean))) + 6
 
 
