@@ -19,7 +19,7 @@ BENCH ?=
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
 
-demo: sync-demo  ## set up and run the whole chain on a demo data set (DEMO=cdnow or DEMO=journey)
+demo: sync-demo  ## set up and run the whole chain on a demo data set (DEMO=cdnow, journey or texas)
 	.venv/bin/clv demo $(DEMO)
 
 test: lint  ## set up, then lint, type-check and run every test

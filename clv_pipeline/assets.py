@@ -32,7 +32,8 @@ def declare_dependencies(spec: StepSpec, partitions: dg.MonthlyPartitionsDefinit
         Reach.SAME: dg.TimeWindowPartitionMapping(),
         Reach.HISTORY: map_history(partitions),
         Reach.ENDED: map_history(partitions),
-        Reach.COMPARED: map_earlier(1),
+        # The month before and that of the year before; what else is compared with may lie anywhere.
+        Reach.COMPARED: map_earlier(12),
     }
     # What was decided earlier (UP_TO, BEFORE) is no asset, or the asset itself: only the plan follows it.
     return [

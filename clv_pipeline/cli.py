@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from clv_pipeline.cli_explain import explain
+from clv_pipeline.cli_generate import generate
 from clv_pipeline.cli_models import models, promote, rollback
 from clv_pipeline.cli_options import Config, check_month, console, read_settings
 from clv_pipeline.settings import Settings, SettingsError, load_settings
@@ -271,6 +272,7 @@ app.command(epilog="Example: clv explain 12345 --as-of 1998-06")(explain)
 app.command(epilog="Example: clv models --card 1998-06-bg_nbd-1a2b3c4d")(models)
 app.command(epilog="Example: clv promote 1998-05-bg_nbd-1a2b3c4d --from 1998-06")(promote)
 app.command(epilog="Example: clv rollback --config clv.toml")(rollback)
+app.command(epilog="Example: clv generate data/shop --scenario texas --customers 20000")(generate)
 
 
 @app.command(epilog="Example: clv ui --config clv.toml --port 3000")
@@ -289,7 +291,7 @@ def demo(
     name: Annotated[str, typer.Argument(help="cdnow, journey or texas.")] = "cdnow",
     home: Annotated[Path | None, typer.Option(help="Where to put it; default: data/NAME.")] = None,
 ) -> int:
-    """Runs the whole chain on a bundled data set."""
+    """Runs the whole chain on a bundled or generated data set."""
     from clv_pipeline.demo import default_home, write_demo_config  # noqa: PLC0415
 
     console.print(f"[cyan]writing the {name} export[/]")

@@ -236,10 +236,6 @@ MEANINGS = {
     "key": "which group",
     "expected_spend_total": "spend expected over the horizon, not discounted",
     "model_version": "version of the models that gave the score",
-    "reference": "as-of month that is compared with",
     "feature": "what is compared",
-    "test": "population stability index, or Kolmogorov and Smirnov's distance",
-    "statistic": "its value",
-    "threshold": "beyond it the distribution has drifted",
-    "drifted": "whether it is beyond",
+    "test": "how the difference is measured",
 }

@@ -21,6 +21,7 @@ from clv_pipeline.steps import Reach, Step, StepSpec, compared_months, list_hist
 _ATTEMPTS = 10
 # Landed rows of the months that are computed together, a larger month alone: lines are wider than what is summed.
 _CHUNK_LINES, _CHUNK_SUMS = 500_000, 2_000_000
+_BESIDE = 2
 
 
 @dataclass(frozen=True)
@@ -54,14 +55,36 @@ def run_months(
     is published for itself, and when an audit fails, each is judged alone. What a step reads may be replaced meanwhile
     by another run: then it computes again, so that what is published was made from what its stamp says.
     """
-    outcomes: list[Outcome] = []
-    for chunk in _chunk_months(spec, state, periods):
-        done = _run_chunk(spec, state, con, chunk, only_stale=only_stale)
-        if done is None:
-            alone = (_run_chunk(spec, state, con, [period], only_stale=only_stale) for period in chunk)
-            done = [outcome for outcomes_alone in alone for outcome in outcomes_alone or []]
-        outcomes += done
-    return outcomes
+    chunks = list(_chunk_months(spec, state, periods))
+    if spec.is_as_of or len(chunks) == 1:
+        done = [_run_or_judge_alone(spec, state, con, chunk, only_stale=only_stale) for chunk in chunks]
+    else:
+        done = _run_beside(spec, state, chunks, only_stale=only_stale)
+    return [outcome for outcomes in done for outcome in outcomes]
+
+
+def _run_beside(spec: StepSpec, state: State, chunks: Sequence[list[str]], *, only_stale: bool) -> list[list[Outcome]]:
+    """Runs chunks of months two at a time: one is audited and written on one core while another is computed.
+
+    Each has a connection of its own. Locks of months are taken in ascending order, so that no two wait for each other.
+    """
+
+    def run(chunk: list[str]) -> list[Outcome]:
+        with state.lake.connect() as con:
+            return _run_or_judge_alone(spec, state, con, chunk, only_stale=only_stale)
+
+    with ThreadPoolExecutor(_BESIDE) as pool:
+        return list(pool.map(run, chunks))
+
+
+def _run_or_judge_alone(
+    spec: StepSpec, state: State, con: duckdb.DuckDBPyConnection, chunk: list[str], *, only_stale: bool
+) -> list[Outcome]:
+    done = _run_chunk(spec, state, con, chunk, only_stale=only_stale)
+    if done is not None:
+        return done
+    alone = (_run_chunk(spec, state, con, [period], only_stale=only_stale) for period in chunk)
+    return [outcome for outcomes in alone for outcome in outcomes or []]
 
 
 def ask_ahead(spec: StepSpec, state: State, period: str) -> None:

@@ -1,6 +1,6 @@
-"""The settings of the models: how they are fitted, how they are judged, when customers count as changed.
+"""The settings of the models: how they are fitted, and how they are judged.
 
-Belongs here: names, types and messages of the sections [models], [backtest] and [drift]. Does not belong here: the
+Belongs here: names, types and messages of the sections [models] and [backtest]. Does not belong here: the
 other sections (`settings.py`), or what a prior's table may say (`clv/models/priors.py`).
 """
 
@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from clv_pipeline.period_settings import PERIOD_PATTERN, Section
+from clv_pipeline.period_settings import Section
 
 type PurchaseModel = Literal["bg_nbd", "mbg_nbd", "pareto_nbd"]
 
@@ -61,11 +61,3 @@ class Backtest(Section):
     folds: int = Field(default=1, ge=1, le=12)
     min_months: int = Field(default=3, ge=1, le=120)
     recalibrate: bool = True
-
-
-class Drift(Section):
-    """When two distributions count as different, and the fixed reference they are held against."""
-
-    reference: str | None = Field(default=None, pattern=PERIOD_PATTERN)
-    psi: float = Field(default=0.25, gt=0)
-    ks: float = Field(default=0.1, gt=0, lt=1)

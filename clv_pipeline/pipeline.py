@@ -10,6 +10,7 @@ from clv_pipeline.stages.first_orders import FIRST_ORDERS
 from clv_pipeline.stages.lenses import LENSES
 from clv_pipeline.stages.marts import CUSTOMER_PERIODS, ORDERS, PERIODS
 from clv_pipeline.stages.models import MODELS
+from clv_pipeline.stages.profiles import PROFILES
 from clv_pipeline.stages.projection import PROJECTION
 from clv_pipeline.stages.rfm import RFM
 from clv_pipeline.stages.scores import SCORES
@@ -18,7 +19,18 @@ from clv_pipeline.stages.transactions import TRANSACTIONS
 from clv_pipeline.steps import StepSpec
 
 MONTH_STEPS: tuple[StepSpec, ...] = (TRANSACTIONS, ORDERS, CUSTOMER_PERIODS, FIRST_ORDERS, PERIODS)
-AS_OF_STEPS: tuple[StepSpec, ...] = (RFM, LENSES, BACKTEST, MODELS, CHAMPION, SCORES, TOTALS, PROJECTION, DRIFT)
+AS_OF_STEPS: tuple[StepSpec, ...] = (
+    RFM,
+    LENSES,
+    BACKTEST,
+    MODELS,
+    CHAMPION,
+    SCORES,
+    TOTALS,
+    PROJECTION,
+    PROFILES,
+    DRIFT,
+)
 STAGES = ("transactions", "marts", "rfm", "lenses", "models", "scores", "drift")
 
 _OWNERS = {"transactions": "team:data-engineering", "marts": "team:data-engineering"}

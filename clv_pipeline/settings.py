@@ -16,7 +16,8 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
-from clv_pipeline.model_settings import Backtest, Drift, Models
+from clv_pipeline.drift_settings import RENAMED, Drift
+from clv_pipeline.model_settings import Backtest, Models
 from clv_pipeline.period_settings import Lenses, Periods, Section
 from clv_pipeline.wording import explain_setting
 
@@ -260,6 +261,8 @@ def _reject_unknown(model: type[BaseModel], values: Mapping[str, Any], file: str
     names = [name for name in model.model_fields if name != "config_file"]
     for name, value in values.items():
         dotted = ".".join((*keys, name))
+        if dotted in RENAMED:
+            raise SettingsError(f"{file}: '{dotted}' is now called {RENAMED[dotted]}")
         if name not in names:
             places = {path[-1]: path for path in _walk(Settings, ())} | {known: (*keys, known) for known in names}
             close = difflib.get_close_matches(name, places, n=1)

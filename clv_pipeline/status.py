@@ -154,8 +154,8 @@ def _print_drift(lake: Lake, console: Console) -> None:
     latest = max(published)
     checks = pl.read_parquet(published[latest].read_bytes())
     drifted = checks.filter(pl.col("drifted"))
-    for row in drifted.iter_rows(named=True):
-        _say(console, "drift", f"{row['feature']} against {row['reference']}: {row['test']} {row['statistic']:.3f}")
+    for meaning in drifted["meaning"].unique(maintain_order=True):
+        _say(console, "drift", meaning)
     if drifted.is_empty():
         _say(console, "drift", f"none at {latest}" if checks.height else f"nothing to compare {latest} with yet")
 

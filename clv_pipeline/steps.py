@@ -37,7 +37,7 @@ class Reach(Enum):
     SAME = "P"
     HISTORY = "every month up to P"
     ENDED = "every month up to P that has ended"
-    COMPARED = "P, and the month before and the reference month where they exist"
+    COMPARED = "P, and the earlier months it is compared with where they exist"
     WHOLE = "an unpartitioned table"
     UP_TO = "the published months up to P"
     BEFORE = "the latest published month before P"
@@ -235,10 +235,25 @@ def reached_months(read: Read, state: State, period: str) -> list[str]:
 
 
 def compared_months(state: State, period: str) -> list[str]:
-    """The months that `period` is compared with: the one before, and the reference (default: the first as-of)."""
+    """The months before `period` that it is compared with."""
+    return sorted(set(name_references(state, period).values()))
+
+
+def name_references(state: State, period: str) -> dict[str, str]:
+    """The earlier months that `period` is compared with, by why: whether they were run or not.
+
+    The month before, the same month of the year before, the one whose data the model in use was fitted on, and the
+    fixed reference (default: the first as-of month).
+    """
     existing = sorted(state.stamps("rfm.customers"))
-    reference = state.settings.drift.reference or (existing[0] if existing else period)
-    return sorted({month for month in (shift_period(period, -1), reference) if month < period})
+    used = state.stamp("models.in_use", period)
+    found = {
+        "previous": shift_period(period, -1),
+        "same_period_last_year": shift_period(period, -12),
+        "training": used.facts.get("fitted_as_of") if used else None,
+        "fixed": state.settings.drift.reference or (existing[0] if existing else None),
+    }
+    return {kind: month for kind, month in found.items() if month and month < period}
 
 
 def _hash(text: str) -> str:

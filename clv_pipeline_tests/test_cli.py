@@ -12,7 +12,7 @@ from clv_pipeline.cli import run_app
 from clv_pipeline.lake import LakeError
 from clv_pipeline_tests.warehouse import Warehouse
 
-COMMANDS = ("run", "backfill", "status", "report", "models", "promote", "rollback", "ui", "demo")
+COMMANDS = ("run", "backfill", "status", "report", "models", "promote", "rollback", "generate", "ui", "demo")
 ROW = ["1", "ann", "2024-01-05", "tea", 2, "1.25"]
 Capture = pytest.CaptureFixture[str]
 

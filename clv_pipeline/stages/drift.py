@@ -1,56 +1,42 @@
-"""Stage 7: whether customers or scores moved, against the as-of month before and a fixed reference month.
+"""Stage 7: whether data, customers or scores moved, against earlier as-of months.
 
-Belongs here: which months are compared, and the warning. Does not belong here: the tests (`clv/drift.py`).
+Belongs here: which months are compared, and the warning. Does not belong here: the tests (`clv/drift/`).
 """
 
 import polars as pl
 
-from clv_pipeline.clv.drift import compare_distributions
+from clv_pipeline.clv.drift.checks import Check, table_checks
+from clv_pipeline.clv.drift.levels import OK, Limits
+from clv_pipeline.clv.drift.profiles import Against, compare_profiles
 from clv_pipeline.pictures import draw_drift
 from clv_pipeline.schemas.drift import Checks
-from clv_pipeline.steps import Reach, Read, Step, StepSpec, Table, compared_months
+from clv_pipeline.steps import Reach, Read, Step, StepSpec, Table, name_references
 
-_FEATURES = ("frequency", "recency", "monetary_value", "clv")
 _STABLE = "distributions_are_stable"
 
 
 def compute_drift(step: Step) -> pl.DataFrame:
-    """Compares the distributions of the as-of month with those of the months it is held against."""
-    features = step.frame(step.select("7_drift/features"))
-    present = set(features["as_of"].unique())
-    references = [month for month in compared_months(step.state, step.period) if month in present]
-    checks = pl.concat([_empty(), *(_compare(step, features, reference) for reference in references)])
-    drifted = checks.filter(pl.col("drifted"))
-    named = ", ".join(f"{row['feature']} against {row['reference']}" for row in drifted.iter_rows(named=True))
-    compared = f"no drift against {', '.join(references)}" if references else "no earlier as-of month to compare with"
-    step.advise("drift.checks", _STABLE, f"drift of {named}" if named else compared, passed=drifted.is_empty())
+    """Holds the as-of month against each of its references."""
+    checks = table_checks(_compare_customers(step))
+    checks = checks.select(pl.lit(step.period).alias("as_of"), *checks.columns)
+    found = checks.filter(pl.col("level") != OK).sort(["drifted", "statistic"], descending=True)
+    named = "; ".join(found["meaning"].unique(maintain_order=True).head(3))
+    compared = "no drift" if checks.height else "no earlier as-of month to compare with"
+    step.advise("drift.checks", _STABLE, named or compared, passed=not checks["drifted"].any())
     return checks
 
 
-def _compare(step: Step, features: pl.DataFrame, reference: str) -> pl.DataFrame:
-    result = compare_distributions(
-        features.filter(pl.col("as_of") == step.period),
-        features.filter(pl.col("as_of") == reference),
-        features=_FEATURES,
-        psi_threshold=step.settings.drift.psi,
-        ks_threshold=step.settings.drift.ks,
-    )
-    keys = [pl.lit(step.period).alias("as_of"), pl.lit(reference).alias("reference")]
-    return result.select(*keys, *(name for name in _empty().columns if name not in {"as_of", "reference"}))
-
-
-def _empty() -> pl.DataFrame:
-    return pl.DataFrame(
-        schema={
-            "as_of": pl.String,
-            "reference": pl.String,
-            "feature": pl.String,
-            "test": pl.String,
-            "statistic": pl.Float64,
-            "threshold": pl.Float64,
-            "drifted": pl.Boolean,
-        }
-    )
+def _compare_customers(step: Step) -> list[Check]:
+    profiles = step.frame("SELECT * FROM drift.profiles")
+    limits = Limits(step.settings.drift.psi_warn, step.settings.drift.psi_alert)
+    now = profiles.filter(pl.col("as_of") == step.period)
+    present = set(profiles["as_of"].unique())
+    return [
+        check
+        for kind, month in name_references(step.state, step.period).items()
+        if month in present
+        for check in compare_profiles(now, profiles.filter(pl.col("as_of") == month), Against(month, kind, limits))
+    ]
 
 
 DRIFT = StepSpec(
@@ -60,15 +46,15 @@ DRIFT = StepSpec(
         Table(
             "drift.checks",
             Checks,
-            "Whether the customers or their scores look different from last month, or from the reference month.",
+            "Whether the customers or their scores look different from last month, last year, or the model's data.",
             advice=(_STABLE,),
             picture=draw_drift,
         ),
     ),
-    reads=(Read("rfm.customers", Reach.COMPARED), Read("scores.customers", Reach.COMPARED)),
+    reads=(Read("drift.profiles", Reach.COMPARED), Read("models.in_use", Reach.SAME)),
     compute=compute_drift,
-    sql=("7_drift/features",),
+    sql=(),
     knobs=("drift.",),
-    code=("clv/drift",),
+    code=("clv/drift", "stages/drift"),
     kinds=frozenset({"python", "parquet"}),
 )

@@ -6,6 +6,8 @@ from datetime import datetime
 
 import polars as pl
 
+from clv_pipeline.clv.drift.checks import Check, Topic, table_checks
+from clv_pipeline.clv.drift.levels import Limits, convert_limits
 from clv_pipeline.report import ReportFacts
 from clv_pipeline.report.facts import last_day, shift_month
 from clv_pipeline_tests.report.sample_models import MODEL_TABLES, score_tables
@@ -246,18 +248,20 @@ def _segments(rfm: pl.DataFrame) -> pl.DataFrame:
 
 
 def _drift() -> pl.DataFrame:
-    return pl.DataFrame(
-        [
-            ("previous", "frequency", "psi", 0.021, 0.25, False),
-            ("previous", "frequency", "ks", 0.012, 0.1, False),
-            ("1998-01", "frequency", "psi", 0.31, 0.25, True),
-            ("1998-01", "frequency", "ks", 0.08, 0.1, False),
-            ("1998-01", "clv", "psi", None, 0.25, False),
-            ("1998-01", "clv", "ks", 0.06, 0.1, False),
-        ],
-        schema=["reference", "feature", "test", "statistic", "threshold", "drifted"],
-        orient="row",
-    )
+    """Three months of reference; CLV of the last has nothing to compare with."""
+    limits, rows = convert_limits(Limits(0.1, 0.25)), []
+    for reference, kind, feature, test, statistic in (
+        ("1998-05", "previous", "frequency", "psi", 0.021),
+        ("1998-05", "previous", "frequency", "ks", 0.012),
+        ("1998-01", "training", "frequency", "psi", 0.31),
+        ("1998-01", "training", "frequency", "ks", 0.08),
+        ("1998-01", "training", "clv", "psi", None),
+        ("1998-01", "training", "clv", "ks", 0.06),
+    ):
+        topic = Topic("prediction" if feature == "clv" else "data", feature, feature)
+        meaning = f"{feature}: mean 1.2 against 1 (+20.0%) for customers of the same age"
+        rows.append(Check(topic, reference, kind, test, statistic, limits[test], 0.01, 0.2, (500.0, 480.0), meaning))
+    return table_checks(rows)
 
 
 def _reconciliation(orders: pl.DataFrame) -> pl.DataFrame:

@@ -16,7 +16,14 @@ FEATURES = {
     "clv": "CLV",
     "T": "T",
 }
-TESTS = {"psi": "PSI", "ks": "KS"}
+TESTS = {
+    "psi": "PSI",
+    "ks": "KS",
+    "wasserstein": "Wasserstein",
+    "jensen_shannon": "Jensen-Shannon",
+    "kullback_leibler": "Kullback-Leibler",
+    "chi_squared": "Chi-squared (V)",
+}
 
 
 def build_section(data: ReportData) -> Section:
