@@ -16,10 +16,12 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from clv_pipeline.cli_alerts import alerts
 from clv_pipeline.cli_explain import explain
 from clv_pipeline.cli_generate import generate
 from clv_pipeline.cli_models import models, promote, rollback
 from clv_pipeline.cli_options import Config, check_month, console, read_settings
+from clv_pipeline.cli_report import report
 from clv_pipeline.settings import Settings, SettingsError, load_settings
 
 if TYPE_CHECKING:
@@ -126,12 +128,15 @@ def _run_all(settings: Settings, as_of: str | None, *, months: int) -> int:
             raise RunError(f"as-of {as_of} is outside the data; choose from {state.periods[0]} to {state.periods[-1]}")
         _refresh(runner, as_of, months=months)
         _print_places(settings)
-        for note in (describe_quarantine(runner.state), describe_gap(runner.state)):
-            if note:
-                errors.print(f"[yellow]note:[/] {escape(note)}")
+        for note in filter(None, (describe_quarantine(runner.state), describe_gap(runner.state))):
+            _note(note)
         if runner.state.last_loaded_day is None:
             raise RunError("no delivered row can be used; mend the files, or [source] in " + settings.config_file.name)
         return 1 if bad else 0
+
+
+def _note(text: str) -> None:
+    errors.print(f"[yellow]note:[/] {escape(text)}")
 
 
 def _land(runner: "Runner") -> bool:
@@ -193,7 +198,7 @@ def _print_places(settings: Settings) -> None:
 @contextmanager
 def _open_runner(settings: Settings) -> Iterator["Runner"]:
     from clv_pipeline.lake import Lake  # noqa: PLC0415
-    from clv_pipeline.runs import Runner, open_instance  # noqa: PLC0415
+    from clv_pipeline.runs import Runner, open_instance, watch_after  # noqa: PLC0415
 
     if not settings.source.columns:
         raise SettingsError(
@@ -207,7 +212,8 @@ def _open_runner(settings: Settings) -> Iterator["Runner"]:
             status.update(escape(text))
             console.print(f"[cyan]{escape(text)}[/]")
 
-        yield Runner(settings, lake, instance, announce)
+        with watch_after(settings, lake, instance, _note):
+            yield Runner(settings, lake, instance, announce)
 
 
 @app.command(epilog="Example: clv backfill 1997-01 1997-06 --select transactions,marts")
@@ -247,31 +253,12 @@ def status(config: Config = None) -> None:
     print_status(read_settings(config), console)
 
 
-@app.command(epilog="Example: clv report --open")
-def report(
-    open_page: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
-    as_of: Annotated[str | None, typer.Option("--as-of", help="As-of month YYYY-MM; default: the latest.")] = None,
-    config: Config = None,
-) -> None:
-    """Rebuilds the report."""
-    from clv_pipeline.lake import Lake, LakeError  # noqa: PLC0415
-    from clv_pipeline.publication import publish_report  # noqa: PLC0415
-
-    settings = read_settings(config)
-    lake = Lake(settings.home, settings.engine)
-    if not lake.published("lenses.lens1_headline"):
-        raise LakeError("there is nothing to report yet; run `clv run` first")
-    lake.prepare()
-    page = publish_report(lake, settings, check_month(as_of))
-    console.print(escape(str(page)), soft_wrap=True)
-    if open_page:
-        typer.launch(page.as_uri())
-
-
+app.command(epilog="Example: clv report --open")(report)
 app.command(epilog="Example: clv explain 12345 --as-of 1998-06")(explain)
 app.command(epilog="Example: clv models --card 1998-06-bg_nbd-1a2b3c4d")(models)
 app.command(epilog="Example: clv promote 1998-05-bg_nbd-1a2b3c4d --from 1998-06")(promote)
 app.command(epilog="Example: clv rollback --config clv.toml")(rollback)
+app.command(epilog="Example: clv alerts --dry-run")(alerts)
 app.command(epilog="Example: clv generate data/shop --scenario texas --customers 20000")(generate)
 
 

@@ -24,6 +24,7 @@ from clv_pipeline.fitting import ask_fit, fit
 from clv_pipeline.pictures import draw_choice
 from clv_pipeline.schemas import backtest as schemas
 from clv_pipeline.stages.backtest_folds import PERIODS, Origin, choose_lesson, choose_origins, take_fold
+from clv_pipeline.stages.refit import REFIT_READS, REFITS, REFITS_TABLE, carry_over, find_refit, tabulate_refit
 from clv_pipeline.steps import Reach, Read, Step, StepSpec, Table
 
 _MEASURES, _CALIBRATION, _PIT, _WEEKS, _CHOICE, _RECALIBRATION = (
@@ -41,12 +42,21 @@ _kept_folds: dict[str, list[Fold]] = {}
 
 
 def compute_backtest(step: Step) -> dict[str, pl.DataFrame]:
-    """Judges every candidate from the latest origin back, and says which model did best."""
+    """Judges every candidate from the latest origin back, and says which model did best, when a fit is due."""
+    refit = find_refit(step)
+    decided = {REFITS: tabulate_refit(step, refit)}
+    judged = [table for table in BACKTEST.tables if table.name != REFITS]
+    if not refit.due and (carried := carry_over(step, judged)):
+        return decided | carried
+    return decided | _judge(step)
+
+
+def _judge(step: Step) -> dict[str, pl.DataFrame]:
     origins = choose_origins(step)
     folds = take_folds(step, [*origins, *choose_lesson(step, origins)])
     if not folds:
         step.record(_CHOICE, {"notes": [_explain_nothing(step, origins)]})
-        return {table.name: table.schema.empty() for table in BACKTEST.tables}
+        return {table.name: table.schema.empty() for table in BACKTEST.tables if table.name != REFITS}
     results, recalibrations = _judge_folds(step, origins, folds)
     first, latest = origins[0], results[0][1]
     weeks = track_weeks(folds[0].customers, _count_weeks(step, first), latest.fitted, first.weeks)
@@ -79,7 +89,7 @@ def _judge_folds(
 def ask_fits(step: Step) -> None:
     """Has the candidates fitted while other steps run; the folds are kept for `compute_backtest`."""
     made_from = BACKTEST.inputs(step.state, step.period)
-    if made_from is None:
+    if made_from is None or not find_refit(step).due:
         return
     models = step.settings.models
     origins = choose_origins(step)
@@ -165,18 +175,29 @@ BACKTEST = StepSpec(
         Table(_WEEKS, schemas.BacktestWeeks, "Repeat purchases week by week, actual and expected, around the origin."),
         Table(_CHOICE, schemas.Choice, "Which purchase model did best in the backtest, and why.", picture=draw_choice),
         Table(_RECALIBRATION, schemas.Recalibration, "What the latest fold teaches about the intervals of the scores."),
+        REFITS_TABLE,
     ),
     reads=(
         # A month that is still open says little more than the last: it is not worth a backtest every day.
         Read(PERIODS, Reach.ENDED),
         Read("marts.orders", Reach.ENDED),
+        Read("marts.first_orders", Reach.ENDED),
         Read("landing.customers", Reach.WHOLE),
+        Read(_MEASURES, Reach.BEFORE),
+        *REFIT_READS,
     ),
     compute=compute_backtest,
-    sql=("2_marts/customers", "3_rfm/customers", "5_models/backtest_window", "5_models/backtest_weeks"),
-    knobs=("models.candidates", "models.priors", "backtest.", "value.horizon_months", "periods.cohort"),
-    code=("clv/backtest", "clv/models", "clv/scores", "stages/backtest_folds"),
+    sql=(
+        *("2_marts/customers", "3_rfm/customers", "4_lenses/first_order_attributes"),
+        *("5_models/backtest_window", "5_models/backtest_weeks"),
+    ),
+    knobs=(
+        *(f"models.{name}" for name in ("candidates", "priors", "refit", "covariates")),
+        *("backtest.", "value.horizon_months", "periods.cohort", "source.columns"),
+    ),
+    code=("clv/backtest", "clv/models", "clv/scores", "stages/refit", "stages/backtest_folds", "attributes"),
     kinds=frozenset({"python", "pymc"}),
     one_at_a_time=True,
+    sees="ended",
     ask_ahead=ask_fits,
 )

@@ -10,6 +10,7 @@ from datetime import date
 
 import polars as pl
 
+from clv_pipeline.attributes import join_attributes
 from clv_pipeline.clv.backtest import Fold
 from clv_pipeline.periods import last_day, shift_period
 from clv_pipeline.settings import Settings
@@ -112,10 +113,11 @@ def _know(step: Step, month: str, end: date) -> pl.DataFrame:
     step.lake.expose(step.con, PERIODS, _list_months(step, month))
     step.materialize("marts.customers", step.select("2_marts/customers"))
     rfm = bind(load_sql("3_rfm/customers"), **(step.parameters | {"as_of": month, "as_of_end": end}))
-    return step.frame(
+    known = step.frame(
         f'SELECT k.customer_id, c.cohort, k.frequency, k.recency, k."T", k.monetary_value, k.spend, k.first_order'
         f" FROM ({rfm}) AS k INNER JOIN marts.customers AS c ON k.customer_id = c.customer_id ORDER BY k.customer_id"
     )
+    return join_attributes(step, step.settings, known, step.settings.models.covariates)
 
 
 def _list_months(step: Step, last: str) -> list[str]:

@@ -63,13 +63,14 @@ def tabulate_recalibrations(learnt: Mapping[str, Recalibration], customers: int)
 
 
 def _find_volatility(models: Models, customers: pl.DataFrame, weeks: float) -> float:
+    own = models.given(customers).purchases
     x, t_x, T, n = (read_vector(customers, name) for name in ("frequency", "recency", "T", "actual_purchases"))
-    alive = p_alive(models.purchase_model, models.purchases, x, t_x, T)
+    alive = p_alive(models.purchase_model, own, x, t_x, T)
     exposure = (float(T.mean()) + weeks) / 3
 
     def count_against(log_volatility: float) -> float:
         volatility = float(np.exp(log_volatility))
-        parameters = {**models.purchases, VOLATILITY: volatility}
+        parameters = {**own, VOLATILITY: volatility}
         bought = count_probability(models.purchase_model, parameters, x, T, horizon=weeks, n=n)
         likely = np.where(n == 0, 1 - alive, 0.0) + alive * bought
         return volatility * exposure / _LIKELY_VARIANCE - float(np.log(np.maximum(likely, LEAST_PROBABILITY)).sum())

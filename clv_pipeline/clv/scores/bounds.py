@@ -46,7 +46,7 @@ def bound_customers(
     spend = [(np.zeros(len(frequency)), np.zeros(len(frequency))) for _ in coverages]
     purchases = [(np.zeros(len(frequency)), np.zeros(len(frequency))) for _ in coverages]
     squared = np.zeros(len(frequency))
-    for group in split_by_frequency(frequency, T):
+    for group in split_by_frequency(models.purchases, frequency, T):
         probabilities = tabulate_counts(models, group, horizon)
         counts = np.arange(probabilities.shape[1], dtype=np.float64)
         squared[group.rows] = (probabilities @ counts**2)[group.position]
