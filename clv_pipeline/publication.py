@@ -30,6 +30,7 @@ _AS_OF_TABLES = (
     "models.backtest_calibration",
     "models.backtest_pit",
     "models.backtest_weeks",
+    "models.recalibration",
     "models.choice",
     "models.in_use",
     "models.promotions",
