@@ -36,6 +36,9 @@ _AS_OF_TABLES = (
     "models.promotions",
     "scores.totals",
     "drift.checks",
+    "drift.diagnoses",
+    "drift.measures",
+    "drift.performance",
 )
 _SUMMARIES = {
     "models.cards": """
@@ -60,6 +63,11 @@ _SUMMARIES = {
     "scores.examples": f"WITH compared AS ({load_sql('6_scores/compared')}) {load_sql('6_scores/examples')}".replace(
         "$as_of", "{as_of}"
     ),
+    "monitoring.causes": "SELECT * FROM drift.diagnoses WHERE as_of <= {as_of} ORDER BY as_of DESC, cause, subject",
+    "monitoring.forecasts": """
+        SELECT * FROM drift.performance WHERE as_of <= {as_of} AND cohort = 'all'
+        ORDER BY target, horizon_months, until""",
+    "monitoring.versions": "SELECT * FROM models.promotions WHERE as_of <= {as_of} ORDER BY as_of",
     "transactions.quarantine": """
         SELECT reason, count(*) AS lines FROM transactions.quarantine
         WHERE period <= {as_of} OR period IS NULL GROUP BY reason ORDER BY lines DESC, reason""",
@@ -183,6 +191,11 @@ def _gather(con: duckdb.DuckDBPyConnection, as_of: str, wanted: Sequence[str] | 
     sources = {"rfm.segments": "rfm.customers"}
     derived = ("scores.top", "scores.bottom", "scores.deciles", "scores.ranges", "scores.examples")
     sources |= dict.fromkeys(derived, "scores.customers")
+    sources |= {
+        "monitoring.causes": "drift.diagnoses",
+        "monitoring.forecasts": "drift.performance",
+        "monitoring.versions": "models.promotions",
+    }
     for name, query in queries.items():
         if sources.get(name, name) in present and (wanted is None or name in wanted):
             tables[name] = con.sql(query.format(as_of=quote_literal(as_of))).pl()
