@@ -167,7 +167,7 @@ def test_from_a_bad_file_to_an_up_to_date_home(warehouse: Warehouse, capsys: Cap
         "looking for new and changed files",
         "  3 new rows from 1 file, 0 files known, 1 bad",
         "running transactions, marts for 2024-01 to 2024-02: not there yet",
-        "running rfm, lenses, models, scores, drift for 2024-02: not there yet",
+        "running rfm, quality, lenses, models, scores, drift for 2024-02: not there yet",
         "building the report and clv.duckdb",
     ]
     assert len(warehouse.query("FROM scores.current")) == 2
