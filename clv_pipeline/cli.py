@@ -18,6 +18,7 @@ from rich.markup import escape
 
 from clv_pipeline.cli_explain import explain
 from clv_pipeline.cli_generate import generate
+from clv_pipeline.cli_look import report, status
 from clv_pipeline.cli_models import models, promote, rollback
 from clv_pipeline.cli_options import Config, check_month, console, read_settings
 from clv_pipeline.settings import Settings, SettingsError, load_settings
@@ -239,35 +240,23 @@ def backfill(
         return 1 if bad else 0
 
 
-@app.command(epilog="Example: clv status --config clv.toml")
-def status(config: Config = None) -> None:
-    """Shows freshness, row counts, checks, the model in use, drift and quarantine."""
-    from clv_pipeline.status import print_status  # noqa: PLC0415
+@app.command(epilog="Example: clv check --config clv.toml")
+def check(config: Config = None) -> int:
+    """Loads what is new and says whether the data suffice; exit code 1 when a light is red."""
+    from clv_pipeline.check import print_check  # noqa: PLC0415
+    from clv_pipeline.runs import RunError  # noqa: PLC0415
 
-    print_status(read_settings(config), console)
-
-
-@app.command(epilog="Example: clv report --open")
-def report(
-    open_page: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
-    as_of: Annotated[str | None, typer.Option("--as-of", help="As-of month YYYY-MM; default: the latest.")] = None,
-    config: Config = None,
-) -> None:
-    """Rebuilds the report."""
-    from clv_pipeline.lake import Lake, LakeError  # noqa: PLC0415
-    from clv_pipeline.publication import publish_report  # noqa: PLC0415
-
-    settings = read_settings(config)
-    lake = Lake(settings.home, settings.engine)
-    if not lake.published("lenses.lens1_headline"):
-        raise LakeError("there is nothing to report yet; run `clv run` first")
-    lake.prepare()
-    page = publish_report(lake, settings, check_month(as_of))
-    console.print(escape(str(page)), soft_wrap=True)
-    if open_page:
-        typer.launch(page.as_uri())
+    with _open_runner(read_settings(config)) as runner:
+        bad = _land(runner)
+        runner.refresh_months()
+        state = runner.state
+        if not state.last_loaded_day:
+            raise RunError(_explain_nothing(state))
+        return 0 if print_check(state, console) and not bad else 1
 
 
+app.command(epilog="Example: clv status --config clv.toml")(status)
+app.command(epilog="Example: clv report --open")(report)
 app.command(epilog="Example: clv explain 12345 --as-of 1998-06")(explain)
 app.command(epilog="Example: clv models --card 1998-06-bg_nbd-1a2b3c4d")(models)
 app.command(epilog="Example: clv promote 1998-05-bg_nbd-1a2b3c4d --from 1998-06")(promote)

@@ -35,7 +35,7 @@ AS_OF_STEPS: tuple[StepSpec, ...] = (
 )
 STAGES = ("transactions", "marts", "rfm", "quality", "lenses", "models", "scores", "drift")
 
-_OWNERS = {"transactions": "team:data-engineering", "marts": "team:data-engineering", "quality": "team:data-engineering"}
+_OWNERS: dict[str, str] = dict.fromkeys(("transactions", "marts", "quality"), "team:data-engineering")
 
 
 def owner_of(step: StepSpec) -> str:

@@ -54,7 +54,7 @@ TITLES = {
 _HORIZONS = 2.0
 _YEAR, _HALF_A_YEAR = 365.0, 182.0
 _FEWEST_REPEATERS = 30
-_WEEK, _MONTH, _USUAL_GAPS = 7.0, 31.0, 10.0
+_GAP, _AROUND, _MISSED = (7.0, 31.0), 28, 10.0
 _LARGE, _CLASS = 20.0, 1.05
 # Where green ends and where red begins: shares of lines, spend and orders.
 _UNNAMED, _LARGE_SHARE, _RETURNED, _REPEATED = (0.05, 0.20), (0.05, 0.20), (0.10, 0.30), (0.01, 0.05)
@@ -110,7 +110,7 @@ def judge_sufficiency(found: Evidence) -> list[Light]:
 
 
 def judge_freshness(last_day: date, today: date) -> Light:
-    """Whether the data reach to these days. It depends on the clock, so it is said when somebody looks and never kept."""
+    """Whether the data reach to these days: said when somebody looks and never kept, as it depends on the clock."""
     days = float((today - last_day).days)
     sentence = f"The last day with data is {last_day}, {days:,.0f} days ago."
     fix = "Deliver what came since, or read every figure as of that day."
@@ -174,17 +174,22 @@ def _light_repeaters(found: Evidence) -> Light:
 
 
 def _light_days(found: Evidence) -> Light:
-    """The longest stretch without an order, against a week or ten times what lies between order days on average."""
+    """The longest stretch without an order in which, by the four weeks on either side, ten and more would be usual."""
     if found.days.height < 2:
-        return _cannot_tell(CHECKS[3], _WEEK, "There are orders on fewer than two days.")
-    gaps = found.days["order_day"].diff().drop_nulls().dt.total_days().to_numpy() - 1
-    usual = _USUAL_GAPS * float(gaps.mean() + 1)
-    longest = int(gaps.argmax())
-    after = found.days["order_day"][longest]
-    sentence = f"The longest stretch without an order is {gaps[longest]:,.0f} days"
-    sentence += f", after {after}." if gaps[longest] else "."
-    fix = f"Ask the source for the days after {after}, and deliver them."
-    return _grade(CHECKS[3], float(gaps[longest]), (max(_WEEK, usual), max(_MONTH, 2 * usual)), sentence, fix)
+        return _cannot_tell(CHECKS[3], _GAP[0], "There are orders on fewer than two days.")
+    days = found.days["order_day"].cast(pl.Int32).to_numpy().astype(np.int64)
+    until = np.concatenate([[0], np.cumsum(found.days["orders"].to_numpy())])
+    gaps = np.diff(days) - 1
+    before = until[1:-1] - until[np.searchsorted(days, days[:-1] - _AROUND, side="right")]
+    after = until[np.searchsorted(days, days[1:] + _AROUND, side="left")] - until[1:-1]
+    is_odd = gaps * (before + after) / (2 * _AROUND) >= _MISSED
+    if not is_odd.any():
+        return Light(CHECKS[3], "green", 0.0, _GAP[0], "No day lacks the orders that are usual around it.")
+    longest = int(np.where(is_odd, gaps, -1).argmax())
+    day = found.days["order_day"][longest]
+    sentence = f"The longest stretch without an order where some would be usual is {gaps[longest]:,} days, after {day}."
+    fix = f"Ask the source for the days after {day}, and deliver them."
+    return _grade(CHECKS[3], float(gaps[longest]), _GAP, sentence, fix)
 
 
 def _light_customers(found: Evidence) -> Light:
@@ -207,8 +212,10 @@ def _light_sizes(found: Evidence) -> Light:
     median = classes[np.searchsorted(np.cumsum(counts), orders / 2)]
     is_large = classes > median + np.log(_LARGE) / np.log(_CLASS)
     share = float(spend[is_large].sum() / spend.sum())
-    sentence = f"{share:.1%} of spend is in {counts[is_large].sum():,} orders above {_LARGE:.0f} times the median order."
-    fix = "Look at the largest of marts.orders: wholesale belongs in a base of its own, a misplaced decimal at the source."
+    sentence = (
+        f"{share:.1%} of spend is in {counts[is_large].sum():,} orders above {_LARGE:.0f} times the median order."
+    )
+    fix = "Look at the largest of marts.orders: keep wholesale in a base of its own, mend wrong decimals at the source."
     return _grade(CHECKS[5], share, _LARGE_SHARE, sentence, fix)
 
 
@@ -218,7 +225,7 @@ def _light_returns(found: Evidence) -> Light:
         return _cannot_tell(CHECKS[6], _RETURNED[0], "Nothing was bought.")
     share = returned / bought
     sentence = f"{share:.1%} of what was bought was returned."
-    fix = "Check [returns] order_id_pattern and the sign of quantities; at a rate that is real, judge customers by profit."
+    fix = "Check [returns] order_id_pattern and the sign of quantities; if the rate is real, judge customers by profit."
     return _grade(CHECKS[6], share, _RETURNED, sentence, fix)
 
 

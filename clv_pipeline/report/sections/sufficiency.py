@@ -11,7 +11,7 @@ from clv_pipeline.report.blocks import Lamp, Lamps, Note, Section
 from clv_pipeline.report.facts import ReportData
 
 _ADVICE = {
-    "red": "What is red makes figures of this report wrong or empty: mend it first.",
+    "red": "What is red comes first: mend it, or do not rely on what it touches.",
     "yellow": "What is yellow limits what can be read from this report: keep it in mind, or mend it.",
     "green": "Nothing stands in the way.",
     "grey": "Nothing can be told yet.",
