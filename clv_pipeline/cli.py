@@ -16,6 +16,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from clv_pipeline.cli_alerts import alerts
 from clv_pipeline.cli_explain import explain
 from clv_pipeline.cli_generate import generate
 from clv_pipeline.cli_look import report, status
@@ -127,12 +128,15 @@ def _run_all(settings: Settings, as_of: str | None, *, months: int) -> int:
             raise RunError(f"as-of {as_of} is outside the data; choose from {state.periods[0]} to {state.periods[-1]}")
         _refresh(runner, as_of, months=months)
         _print_places(settings)
-        for note in (describe_quarantine(runner.state), describe_gap(runner.state)):
-            if note:
-                errors.print(f"[yellow]note:[/] {escape(note)}")
+        for note in filter(None, (describe_quarantine(runner.state), describe_gap(runner.state))):
+            _note(note)
         if runner.state.last_loaded_day is None:
             raise RunError("no delivered row can be used; mend the files, or [source] in " + settings.config_file.name)
         return 1 if bad else 0
+
+
+def _note(text: str) -> None:
+    errors.print(f"[yellow]note:[/] {escape(text)}")
 
 
 def _land(runner: "Runner") -> bool:
@@ -194,7 +198,7 @@ def _print_places(settings: Settings) -> None:
 @contextmanager
 def _open_runner(settings: Settings) -> Iterator["Runner"]:
     from clv_pipeline.lake import Lake  # noqa: PLC0415
-    from clv_pipeline.runs import Runner, open_instance  # noqa: PLC0415
+    from clv_pipeline.runs import Runner, open_instance, watch_after  # noqa: PLC0415
 
     if not settings.source.columns:
         raise SettingsError(
@@ -208,7 +212,8 @@ def _open_runner(settings: Settings) -> Iterator["Runner"]:
             status.update(escape(text))
             console.print(f"[cyan]{escape(text)}[/]")
 
-        yield Runner(settings, lake, instance, announce)
+        with watch_after(settings, lake, instance, _note):
+            yield Runner(settings, lake, instance, announce)
 
 
 @app.command(epilog="Example: clv backfill 1997-01 1997-06 --select transactions,marts")
@@ -261,6 +266,7 @@ app.command(epilog="Example: clv explain 12345 --as-of 1998-06")(explain)
 app.command(epilog="Example: clv models --card 1998-06-bg_nbd-1a2b3c4d")(models)
 app.command(epilog="Example: clv promote 1998-05-bg_nbd-1a2b3c4d --from 1998-06")(promote)
 app.command(epilog="Example: clv rollback --config clv.toml")(rollback)
+app.command(epilog="Example: clv alerts --dry-run")(alerts)
 app.command(epilog="Example: clv generate data/shop --scenario texas --customers 20000")(generate)
 
 

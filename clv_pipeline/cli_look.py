@@ -1,6 +1,6 @@
-"""Commands that look and change no table: status and report.
+"""`clv status` and `clv report`: what there is, printed, or built again as a page.
 
-Belongs here: arguments and what is opened. Does not belong here: what is printed (`status.py`) or published.
+Belongs here: arguments. Does not belong here: what is printed (`status.py`), the page (`publication.py`, `report/`).
 """
 
 from typing import Annotated

@@ -20,6 +20,7 @@ from tempfile import TemporaryDirectory
 import duckdb
 import polars as pl
 
+from clv_pipeline.alerts.log import ALERTS
 from clv_pipeline.contracts import describe_columns
 from clv_pipeline.lake import Lake, pin_files, rename_durably
 from clv_pipeline.pins import PINS
@@ -29,18 +30,19 @@ from clv_pipeline.settings import Settings
 from clv_pipeline.sql import bind, load_sql, quote_literal, quote_name
 from clv_pipeline.state import State
 
-_SCHEMAS = ("landing", "transactions", "marts", "rfm", "quality", "lenses", "models", "scores", "drift")
+_SCHEMAS = ("landing", "transactions", "marts", "rfm", "quality", "lenses", "models", "scores", "drift", "monitoring")
 _DERIVED = ("customers", "customer_quarters", "customer_years")
 _MADE_FROM = "made_from"
 _KEEP_SECONDS = 3600
 _OTHERS = {
+    ALERTS: "What needed a human, since when, and until when; see clv alerts.",
     "landing.batches": "Every delivery that was landed, and when.",
     "landing.customers": "The customer file as it is today.",
     "landing.lines": "Every row as it was delivered, exactly once.",
     "marts.customers": "Every customer who ever ordered: acquisition, cohort, first and last order.",
     "marts.customer_quarters": "What each customer did in the quarter: sums of marts.customer_periods.",
     "marts.customer_years": "What each customer did in the year: sums of marts.customer_periods.",
-    "scores.current": "The published scores: scores.customers of the latest month that passed every check.",
+    "scores.current": "The published scores: scores.customers of the latest month that passed every gate, see as_of.",
 }
 
 
@@ -130,12 +132,21 @@ def _create_views(con: duckdb.DuckDBPyConnection, lake: Lake, settings: Settings
         for name in _DERIVED:
             query = bind(load_sql(f"2_marts/{name}"), cohort_months=cohort_months, data_start=start)
             _create_view(con, f"marts.{name}", query)
-    if existing := lake.published("scores.customers"):
-        latest = quote_literal(max(existing))
+    if lake.published("scores.customers"):
+        latest = quote_literal(find_published_scores(state) or "")
         _create_view(con, "scores.current", f"SELECT * FROM scores.customers WHERE as_of = {latest}")
     reconciliation = reconcile(state).to_arrow(compat_level=pl.CompatLevel.oldest())
     con.register("reconciliation", reconciliation)
     con.execute("CREATE TABLE transactions.reconciliation AS SELECT * FROM reconciliation")
+
+
+def find_published_scores(state: State) -> str | None:
+    """The as-of month whose scores are the published ones; None before the first."""
+    decided = state.stamps("scores.publication")
+    scored = [month for month in decided if month in state.stamps("scores.customers") and decided[month].rows]
+    if not scored:  # a home of before there was such a decision, until its next run
+        return max(state.stamps("scores.customers"), default=None)
+    return decided[max(scored)].facts["published_as_of"]
 
 
 def _describe_views(con: duckdb.DuckDBPyConnection) -> None:
@@ -162,6 +173,7 @@ def _list_tables() -> list[str]:
         "landing.batches",
         "landing.customers",
         PINS,
+        ALERTS,
         *(name for step in (*MONTH_STEPS, *AS_OF_STEPS) for name in step.names),
     ]
 

@@ -232,9 +232,13 @@ def _expose_reads(spec: StepSpec, step: Step) -> None:
             continue
         months: list[str] | None
         match read.reach:
-            case Reach.LANDED | Reach.UP_TO | Reach.BEFORE:
+            case Reach.LANDED | Reach.UP_TO | Reach.BEFORE | Reach.ALERTS:
                 continue
-            case Reach.HISTORY | Reach.ENDED:
+            case Reach.FITTED_AS_OF:
+                if step.state.fit_month(step.period) != step.period:
+                    continue
+                months = [step.period]
+            case Reach.HISTORY | Reach.ENDED | Reach.FITTED:
                 months = list_history(read, step.state, step.period)
                 if not months:  # none has ended yet
                     continue
@@ -251,7 +255,7 @@ def _name_missing(spec: StepSpec, state: State, period: str) -> str:
     for read in spec.reads:
         if list_inputs(read, state, period) is None:
             stamps = state.stamps(read.table)
-            history = read.reach in (Reach.HISTORY, Reach.ENDED)
+            history = read.reach in (Reach.HISTORY, Reach.ENDED, Reach.FITTED)
             months = list_periods(state.periods[0], period) if history else [period]
             gap = next(month for month in months if month not in stamps)
             stage = read.table.split(".")[0]

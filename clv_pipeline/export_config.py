@@ -78,4 +78,7 @@ horizon_months = {export.horizon_months}
 [periods]
 window = "{export.window}"  # lens window: month | quarter | year
 cohort = "{export.cohort}"  # cohort grain: month | quarter | year
-{cohort_by}"""
+{cohort_by}
+[models]
+refit = "month"  # month | quarter | half_year | year: here every month shows a fit of its own
+"""

@@ -18,7 +18,8 @@ class Models(Section):
 
     `candidates` are compared by the backtest, from which transactions = 'auto' picks. `covariates` are attributes of
     customers that the purchase model uses. `draws` of the parameters are kept for intervals, made with `seed`;
-    `chains` and `tune` are for estimation = 'mcmc', where `draws` are per chain. `promote` says which new version is
+    `chains` and `tune` are for estimation = 'mcmc', where `draws` are per chain. `refit` says after how long they are
+    fitted again, where no drift asks for it earlier. `promote` says which new version is
     taken into use: never one that the backtest finds worse by more than `tolerance` under 'not_worse'.
     `mlflow_uri` is the tracking server that versions are copied to.
     """
@@ -32,6 +33,7 @@ class Models(Section):
     chains: int = Field(default=4, ge=2, le=16)
     tune: int = Field(default=500, ge=100, le=100_000)
     seed: int = Field(default=1, ge=0, lt=2**32)
+    refit: Literal["month", "quarter", "half_year", "year"] = "quarter"
     promote: Literal["not_worse", "always", "never"] = "not_worse"
     tolerance: float = Field(default=0.02, ge=0, lt=1)
     mlflow_uri: str | None = None

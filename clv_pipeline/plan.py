@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from clv_pipeline.periods import group_ranges
 from clv_pipeline.state import State
-from clv_pipeline.steps import Reach, StepSpec
+from clv_pipeline.steps import Reach, Read, StepSpec, list_inputs
 
 INHERITED = "what it reads is stale"
 
@@ -41,15 +41,20 @@ def find_stale(steps: Sequence[StepSpec], state: State, periods: Iterable[str]) 
         dirty: set[str] = set()
         for step in steps:
             reason = step.explain_staleness(state, period)
-            if reason is None and any(
-                read.table in (earlier if read.reach is Reach.BEFORE else dirty) for read in step.reads
-            ):
+            if reason is None and any(_is_dirty(read, state, period, dirty, earlier) for read in step.reads):
                 reason = INHERITED
             if reason:
                 dirty |= {table.name for table in step.tables}
                 found.append(Stale(step, period, reason))
         earlier |= dirty
     return found
+
+
+def _is_dirty(read: Read, state: State, period: str, dirty: set[str], earlier: set[str]) -> bool:
+    """Whether a read means something that is stale; alerts are asked for again once the month before is there."""
+    if read.reach in (Reach.BEFORE, Reach.ALERTS):
+        return read.reach is Reach.BEFORE and read.table in earlier
+    return read.table in dirty and list_inputs(read, state, period) != []
 
 
 def plan_months(steps: Sequence[StepSpec], state: State) -> list[PlannedRun]:

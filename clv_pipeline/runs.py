@@ -16,6 +16,7 @@ from typing import Any
 
 import dagster as dg
 
+from clv_pipeline.alerts import watch
 from clv_pipeline.assembly import build_definitions, find_partitions
 from clv_pipeline.automation import RANGE_END_TAG, RANGE_START_TAG, keys_of, range_tags
 from clv_pipeline.dead_runs import SIGN_TAG, fail_dead_runs, show_life
@@ -38,6 +39,20 @@ from clv_pipeline.steps import StepSpec
 
 Announce = Callable[[str], Any]
 _ROUNDS = 8
+
+
+@contextmanager
+def watch_after(settings: Settings, lake: Lake, instance: dg.DagsterInstance, note: Announce) -> Iterator[None]:
+    """Looks for alerts once the block ends, however that is; what goes wrong with it is noted and fails nothing."""
+    try:
+        yield
+    finally:
+        try:
+            problems = watch(lake, settings, instance)
+        except Exception as error:
+            problems = [f"nobody could look for alerts: {type(error).__name__}; `clv alerts` tries again"]
+        for problem in problems:
+            note(problem)
 
 
 class RunError(RuntimeError):

@@ -85,6 +85,15 @@ class State:
         """`period` where its last day is loaded, else the month before."""
         return period if self.as_of_end(period) == last_day(period) else shift_period(period, -1)
 
+    def fit_month(self, period: str) -> str:
+        """The month at whose end a fit for `period` is made: the last that has ended, `period` where none has.
+
+        Months in which no customer did anything do not count.
+        """
+        last = self.last_ended(period)
+        known = (month for month, stamp in self.stamps("marts.customer_periods").items() if stamp.rows)
+        return last if any(month <= last for month in known) else period
+
     def as_of_end(self, period: str) -> date:
         """The last day that as-of `period` sees."""
         return as_of_end(period, self.last_loaded_day or last_day(period))

@@ -12,7 +12,7 @@ from enum import Enum
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import dagster as dg
 import duckdb
@@ -23,7 +23,8 @@ from clv_pipeline.contracts import Audit
 from clv_pipeline.lake import Lake
 from clv_pipeline.periods import shift_period
 from clv_pipeline.settings import Settings
-from clv_pipeline.sql import Literal, bind, load_sql
+from clv_pipeline.sql import Literal as SqlLiteral
+from clv_pipeline.sql import bind, load_sql
 from clv_pipeline.state import State
 
 ONLY_STALE_TAG = "clv/only_stale"
@@ -37,10 +38,22 @@ class Reach(Enum):
     SAME = "P"
     HISTORY = "every month up to P"
     ENDED = "every month up to P that has ended"
+    FITTED = "every month up to the one that a fit for P is made at the end of"
+    FITTED_AS_OF = "P where a fit for P is made at its end, else nothing"
     COMPARED = "P, and the earlier months it is compared with where they exist"
     WHOLE = "an unpartitioned table"
     UP_TO = "the published months up to P"
     BEFORE = "the latest published month before P"
+    ALERTS = "of the latest published month before P only what asks for a refit"
+
+
+_HISTORIES: Mapping[Reach, Callable[[State, str], str]] = {
+    Reach.HISTORY: lambda _, period: period,
+    Reach.ENDED: State.last_ended,
+    Reach.FITTED: State.fit_month,
+}
+# The fact of an as-of month of drift.checks that names the alerts which ask for a refit.
+REFIT_FOR = "asks for a refit"
 
 
 @dataclass(frozen=True)
@@ -99,7 +112,7 @@ class Step:
         self.advices.setdefault(table, []).append(Audit(check, passed, summary, blocking=False))
 
     @property
-    def parameters(self) -> dict[str, Literal]:
+    def parameters(self) -> dict[str, SqlLiteral]:
         """The parameters that every SELECT of the marts, RFM and lenses may use."""
         periods = self.settings.periods
         return {
@@ -111,7 +124,7 @@ class Step:
             "cohort_months": periods.cohort_months,
         }
 
-    def select(self, name: str, **more: Literal) -> str:
+    def select(self, name: str, **more: SqlLiteral) -> str:
         """The SELECT `sql/<name>.sql` with its parameters bound."""
         return bind(load_sql(name), **self.parameters, **more)
 
@@ -139,6 +152,8 @@ class StepSpec:
     code: tuple[str, ...]
     kinds: frozenset[str]
     one_at_a_time: bool = False
+    # What of an open month the result depends on: its days so far, nothing, or nothing unless no month has ended.
+    sees: Literal["days", "ended", "fitted"] = "days"
     # Asks the process for fits (`fitting.py`) for what `compute` will want of it.
     ask_ahead: Callable[[Step], None] | None = None
 
@@ -182,10 +197,13 @@ class StepSpec:
         if not self.is_as_of:
             parts.append(("calendar", period, str(period in state.periods)))
         else:
-            ended = {read.reach for read in self.reads} <= {Reach.ENDED, Reach.WHOLE}
-            seen = state.last_ended(period) if ended else str(state.as_of_end(period))
-            parts.append(("calendar", state.data_start, seen))
+            parts.append(("calendar", state.data_start, self._describe_calendar(state, period)))
         return _hash(repr(sorted(parts)))
+
+    def _describe_calendar(self, state: State, period: str) -> str:
+        if self.sees == "ended":
+            return state.last_ended(period)
+        return str(state.as_of_end(state.fit_month(period) if self.sees == "fitted" else period))
 
     def explain_staleness(self, state: State, period: str) -> str | None:
         """Why `period` has to be run; None when it is up to date."""
@@ -208,10 +226,12 @@ def list_inputs(read: Read, state: State, period: str) -> list[tuple[str, str, s
     stamps = state.stamps(read.table)
     if read.reach is Reach.WHOLE:
         return [(read.table, month, stamp.content) for month, stamp in stamps.items()]
-    if read.reach in (Reach.UP_TO, Reach.BEFORE):
-        return [(read.table, month, stamps[month].content) for month in reached_months(read, state, period)]
+    if read.reach in (Reach.UP_TO, Reach.BEFORE, Reach.ALERTS):
+        return _list_found(read, state, period)
     months = [period]
-    if read.reach in (Reach.HISTORY, Reach.ENDED):
+    if read.reach is Reach.FITTED_AS_OF and state.fit_month(period) != period:
+        months = []
+    if read.reach in _HISTORIES:
         months = list_history(read, state, period)
     if any(month not in stamps for month in months):
         return None
@@ -220,14 +240,22 @@ def list_inputs(read: Read, state: State, period: str) -> list[tuple[str, str, s
     return [(read.table, month, stamps[month].content) for month in months]
 
 
+def _list_found(read: Read, state: State, period: str) -> list[tuple[str, str, str]]:
+    stamps = {month: state.stamps(read.table)[month] for month in reached_months(read, state, period)}
+    if read.reach is Reach.ALERTS:
+        asked = {month: stamp.facts.get(REFIT_FOR) for month, stamp in stamps.items()}
+        return [(read.table, month, repr(what)) for month, what in asked.items() if what]
+    return [(read.table, month, stamp.content) for month, stamp in stamps.items()]
+
+
 def list_history(read: Read, state: State, period: str) -> list[str]:
-    """The months that a read of reach HISTORY or ENDED means for `period`."""
-    last = state.last_ended(period) if read.reach is Reach.ENDED else period
+    """The months that a read of reach HISTORY, ENDED or FITTED means for `period`."""
+    last = _HISTORIES[read.reach](state, period)
     return [month for month in state.periods if month <= last]
 
 
 def reached_months(read: Read, state: State, period: str) -> list[str]:
-    """The published months that a read of reach UP_TO or BEFORE means for `period`; none is missed."""
+    """The published months that a read of reach UP_TO, BEFORE or ALERTS means for `period`; none is missed."""
     months = sorted(month for month in state.stamps(read.table) if month <= period)
     if read.reach is Reach.UP_TO:
         return months

@@ -49,7 +49,7 @@ def open_company(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[s
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
 
     def build(name: str) -> Warehouse:
-        company = Warehouse(tmp_path / name, extra="[models]\ndraws = 100\n")
+        company = Warehouse(tmp_path / name, extra='[models]\ndraws = 100\nrefit = "month"\n')
         for month in (FIRST, SECOND, THIRD):
             company.deliver(f"{month}.csv", make_rows(month))
         return company

@@ -5,6 +5,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from clv_pipeline.settings import Settings, SettingsError, load_settings
 
@@ -35,16 +36,18 @@ EVERY_SETTING = {
     "lenses.histogram_edges": ('{"orders": [0, 1, 2]}', {"orders": (0.0, 1.0, 2.0)}),
     "lenses.profit_bands": ("5, 12.5", (5.0, 12.5)),
     "lenses.order_bands": ("1,2,4", (1, 2, 4)),
+    "lenses.profit_cutoffs": ("9,8,7,6,5,4,3,2.5,-1", (9.0, 8.0, 7.0, 6.0, 5.0, 4.0, 3.0, 2.5, -1.0)),
     "lenses.growth": ("0.1", (0.1,)),
     "models.transactions": ("mbg_nbd", "mbg_nbd"),
     "models.estimation": ("map", "map"),
     "models.priors": ('{"bg_nbd": {"r": {"dist": "HalfFlat"}}}', {"bg_nbd": {"r": {"dist": "HalfFlat"}}}),
     "models.candidates": ("pareto_nbd, bg_nbd", ("pareto_nbd", "bg_nbd")),
-    "models.covariates": ("channel,region", ("channel", "region")),
+    "models.covariates": ("product_id", ("product_id",)),
     "models.draws": ("100", 100),
     "models.chains": ("2", 2),
     "models.tune": ("1000", 1000),
     "models.seed": ("7", 7),
+    "models.refit": ("year", "year"),
     "models.promote": ("never", "never"),
     "models.tolerance": ("0.1", 0.1),
     "models.mlflow_uri": ("http://server:5000", "http://server:5000"),
@@ -59,6 +62,11 @@ EVERY_SETTING = {
     "drift.share_warn": ("0.03", 0.03),
     "drift.share_alert": ("0.08", 0.08),
     "drift.empty_days": ("5", 5),
+    "publication.move": ("0.2", 0.2),
+    "automation.enabled": ("true", True),
+    "alerts.urls": ("json://a, json://b", (SecretStr("json://a"), SecretStr("json://b"))),
+    "alerts.link": ("http://clv", "http://clv"),
+    "alerts.stale_after_days": ("2", 2.0),
     "engine.threads": ("3", 3),
     "engine.memory_limit": ("1.5 GiB", "1.5 GiB"),
 }
@@ -159,6 +167,8 @@ def test_an_empty_variable_counts_as_not_set(tmp_path: Path) -> None:
         ("[value]\nhorizon_months = 0", "clv.toml: value.horizon_months: 0 is too small; it must be at least 1"),
         ("[lenses]\norder_bands = [2, 3]", "lenses.order_bands: must start with 1; write the first number of orders"),
         ("[lenses]\ngrowth = [0.1, 0.1]", "clv.toml: lenses.growth: must ascend, each number once"),
+        ("[lenses]\nprofit_cutoffs = [1, 2]", "clv.toml: lenses.profit_cutoffs: must descend, each number once"),
+        ("[lenses]\nprofit_cutoffs = [2, 1]", "lenses.profit_cutoffs: needs the nine profits between ten deciles"),
         ("[lenses]\nprofit_bands = [-1, 5]", "clv.toml: lenses.profit_bands: needs upper edges above zero"),
         ("[lenses]\nhistogram_edges = {aov = [1]}", "lenses.histogram_edges.aov"),
         ("[periods]\nwindow = 'week'", "periods.window: 'week' is unknown; choose 'month', 'quarter' or 'year'"),

@@ -53,6 +53,22 @@ class Scores(Table):
     bounds = require_rows(f"{NESTED}: not in this order", in_order(*NESTED.split(" <= ")))
 
 
+class Publication(Table):
+    """One row per as_of: whether its scores take the place of those published before, and why."""
+
+    as_of: str = pa.Field(str_matches=MONTH, unique=True)
+    model_version: str = pa.Field(description="version that the scores of the month are made from")
+    published: bool
+    published_as_of: str = pa.Field(
+        str_matches=MONTH, nullable=True, description="the month whose scores are the published ones after this one"
+    )
+    published_version: str = pa.Field(nullable=True, description="version of the scores that are published")
+    move: float = pa.Field(
+        ge=0.0, lt=INFINITY, nullable=True, description="difference to the version published before, of the value"
+    )
+    reason: str
+
+
 class Totals(Table):
     """One row per group of one as_of: what its customers are expected to bring together, with bounds of the sum."""
 

@@ -10,6 +10,7 @@ from datetime import date
 
 import polars as pl
 
+from clv_pipeline.attributes import join_attributes
 from clv_pipeline.clv.backtest import Fold, FoldResult, choose_model, run_fold, sample_fitted, track_weeks
 from clv_pipeline.fitting import ask_fit, fit
 from clv_pipeline.periods import last_day, shift_period
@@ -17,6 +18,7 @@ from clv_pipeline.pictures import draw_choice
 from clv_pipeline.schemas.backtest import BacktestCalibration, BacktestMeasures, BacktestPit, BacktestWeeks, Choice
 from clv_pipeline.settings import Settings
 from clv_pipeline.sql import bind, load_sql
+from clv_pipeline.stages.refit import REFIT_READS, REFITS, REFITS_TABLE, carry_over, find_refit, tabulate_refit
 from clv_pipeline.steps import Reach, Read, Step, StepSpec, Table
 
 _MEASURES, _CALIBRATION, _PIT, _WEEKS, _CHOICE = (
@@ -56,7 +58,16 @@ class _Origin:
 
 
 def compute_backtest(step: Step) -> dict[str, pl.DataFrame]:
-    """Judges every candidate from the latest origin back, and says which model did best."""
+    """Judges every candidate from the latest origin back, and says which model did best, when a fit is due."""
+    refit = find_refit(step)
+    decided = {REFITS: tabulate_refit(step, refit)}
+    judged = [table for table in BACKTEST.tables if table.name != REFITS]
+    if not refit.due and (carried := carry_over(step, judged)):
+        return decided | carried
+    return decided | _judge(step)
+
+
+def _judge(step: Step) -> dict[str, pl.DataFrame]:
     origins = choose_origins(step)
     results: list[tuple[_Origin, FoldResult]] = []
     weeks = pl.DataFrame()
@@ -67,7 +78,7 @@ def compute_backtest(step: Step) -> dict[str, pl.DataFrame]:
             weeks = track_weeks(fold.customers, _count_weeks(step, origin), results[0][1].fitted, origin.weeks)
     if not results:
         step.record(_CHOICE, {"notes": [_explain_nothing(step, origins)]})
-        return {table.name: table.schema.empty() for table in BACKTEST.tables}
+        return {table.name: table.schema.empty() for table in BACKTEST.tables if table.name != REFITS}
     notes = [note for _, result in results for note in result.notes]
     choice = choose_model([result.measures for _, result in results])
     step.record(_CHOICE, {"notes": list(dict.fromkeys(notes))})
@@ -77,7 +88,7 @@ def compute_backtest(step: Step) -> dict[str, pl.DataFrame]:
 def ask_fits(step: Step) -> None:
     """Has the candidates fitted while other steps run; the folds are kept for `compute_backtest`."""
     made_from = BACKTEST.inputs(step.state, step.period)
-    if made_from is None:
+    if made_from is None or not find_refit(step).due:
         return
     models = step.settings.models
     folds = take_folds(step, choose_origins(step))
@@ -166,10 +177,11 @@ def _know(step: Step, month: str, end: date) -> pl.DataFrame:
     step.lake.expose(step.con, _PERIODS, _list_months(step, month))
     step.materialize("marts.customers", step.select("2_marts/customers"))
     rfm = bind(load_sql("3_rfm/customers"), **(step.parameters | {"as_of": month, "as_of_end": end}))
-    return step.frame(
+    known = step.frame(
         f'SELECT k.customer_id, c.cohort, k.frequency, k.recency, k."T", k.monetary_value, k.spend, k.first_order'
         f" FROM ({rfm}) AS k INNER JOIN marts.customers AS c ON k.customer_id = c.customer_id ORDER BY k.customer_id"
     )
+    return join_attributes(step, step.settings, known, step.settings.models.covariates)
 
 
 def _list_months(step: Step, last: str) -> list[str]:
@@ -229,18 +241,29 @@ BACKTEST = StepSpec(
         Table(_PIT, BacktestPit, "Whether intervals hold what they promise: even shares say that they do."),
         Table(_WEEKS, BacktestWeeks, "Repeat purchases week by week, actual and expected, around the origin."),
         Table(_CHOICE, Choice, "Which purchase model did best in the backtest, and why.", picture=draw_choice),
+        REFITS_TABLE,
     ),
     reads=(
         # A month that is still open says little more than the last: it is not worth a backtest every day.
         Read(_PERIODS, Reach.ENDED),
         Read("marts.orders", Reach.ENDED),
+        Read("marts.first_orders", Reach.ENDED),
         Read("landing.customers", Reach.WHOLE),
+        Read(_MEASURES, Reach.BEFORE),
+        *REFIT_READS,
     ),
     compute=compute_backtest,
-    sql=("2_marts/customers", "3_rfm/customers", "5_models/backtest_window", "5_models/backtest_weeks"),
-    knobs=("models.candidates", "models.priors", "backtest.", "value.horizon_months", "periods.cohort"),
-    code=("clv/backtest", "clv/models", "clv/scores"),
+    sql=(
+        *("2_marts/customers", "3_rfm/customers", "4_lenses/first_order_attributes"),
+        *("5_models/backtest_window", "5_models/backtest_weeks"),
+    ),
+    knobs=(
+        *(f"models.{name}" for name in ("candidates", "priors", "refit", "covariates")),
+        *("backtest.", "value.horizon_months", "periods.cohort", "source.columns"),
+    ),
+    code=("clv/backtest", "clv/models", "clv/scores", "stages/refit", "attributes"),
     kinds=frozenset({"python", "pymc"}),
     one_at_a_time=True,
+    sees="ended",
     ask_ahead=ask_fits,
 )

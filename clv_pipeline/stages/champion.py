@@ -6,7 +6,7 @@ Belongs here: where versions come from and what is published of the decision. Do
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -14,60 +14,76 @@ from typing import Any
 import polars as pl
 
 from clv_pipeline.clv.models.card import CardFacts, build_card, render_card
-from clv_pipeline.clv.models.promotion import Decision, Rule, Version, decide
+from clv_pipeline.clv.models.covariates import list_covariates
+from clv_pipeline.clv.models.promotion import PINNED, Decision, Rule, Version, decide
 from clv_pipeline.clv.models.purchases import PURCHASE_MODELS
+from clv_pipeline.clv.models.result import ModelError
 from clv_pipeline.mlflow_log import find_server, log_version
 from clv_pipeline.model_store import find_version, keep_version
-from clv_pipeline.pins import PINS, find_pin
+from clv_pipeline.pins import PINS, Pin, find_pin
 from clv_pipeline.schemas.champion import Cards, InUse, InUseDraws, Promotions
 from clv_pipeline.settings import Settings
 from clv_pipeline.steps import Reach, Read, Step, StepSpec, Table, reached_months
 
 IN_USE, _DRAWS, _PROMOTIONS, _CARDS = "models.in_use", "models.in_use_draws", "models.promotions", "models.cards"
-_LOGGED = "logged_to_mlflow"
+_PARAMETERS = "models.parameters"
+_LOGGED, _TAKEN = "logged_to_mlflow", "challenger_is_taken"
 # Settings that make another version of the same data.
 _ASKED = {"transactions", "estimation", "priors", "covariates"}
-_BEFORE = Read(IN_USE, Reach.BEFORE)
+_BEFORE, _FITTED_BEFORE = Read(IN_USE, Reach.BEFORE), Read(_PARAMETERS, Reach.BEFORE)
 _OF_THE_BACKTEST = """
     SELECT model, target, metric, value FROM models.backtest WHERE fold = 1 AND segment = 'all'
     ORDER BY target, model, metric"""
 
 
 def compute_champion(step: Step) -> dict[str, pl.DataFrame]:
-    """Decides what is in use, keeps this month's own fit as a version, and writes its card."""
-    fitted = step.state.stamp("models.parameters", step.period)
+    """Decides what is in use, keeps a fit of this month as a version, and writes its card."""
+    fitted = step.state.stamp(_PARAMETERS, step.period)
     parameters = step.frame("SELECT * FROM models.parameters")
     if fitted is None or parameters.is_empty():
         step.record(IN_USE, {"version": None})
         step.advise(IN_USE, _LOGGED, "there is no version", passed=True)
+        step.advise(_PROMOTIONS, _TAKEN, "there is no version", passed=True)
         return {table.name: table.schema.empty() for table in CHAMPION.tables}
     challenger = Version(
         version=parameters["version"][0],
-        fitted_as_of=step.period,
+        fitted_as_of=fitted.facts["fitted_as_of"],
         model=_find_purchase_model(parameters),
         asked=describe_asked(step.settings),
         doubt=_find_doubt(fitted.facts),
     )
     earlier = reached_months(_BEFORE, step.state, step.period)
     before = _read_version(step, earlier[0]) if earlier else None
+    used = _read_version(step, step.period)
     pin = find_pin(step.lake, step.period)
+    lacks = {
+        month: _find_lacking(step, _read(step, IN_USE, month)) for month in earlier + ([step.period] if used else [])
+    }
+    is_new = not _was_fitted_before(step, challenger)
+    needs_no_turn = not is_new and not _is_left_to_the_rule(step, pin, earlier)
     decision = decide(
         challenger,
-        before=before,
+        before=None if earlier and lacks[earlier[0]] else before,
         # Somebody who lifted a pin wants the rule, not what was used.
-        used=None if pin and pin.version is None else _read_version(step, step.period),
+        used=None if (pin and pin.version is None) or lacks.get(step.period) else used,
         pinned=pin.version if pin else None,
         criteria=dict(step.frame("SELECT model, value FROM models.choice").iter_rows()),
         rule=Rule(step.settings.models.promote, step.settings.models.tolerance),
         has_later=max(step.state.stamps("rfm.customers")) > step.period,
+        no_fit=_explain_no_fit(step, challenger, before) if needs_no_turn else None,
     )
-    card = build_card(_gather_facts(step, parameters, decision, before, earlier))
-    text = render_card(challenger.version, card)
-    facts = _describe_version(step, challenger)
-    folder = keep_version(step.lake, facts, step.frame("SELECT * FROM models.draws"), text)
-    _log(step, folder)
+    if lacking := "; ".join(sorted({reason for reason in lacks.values() if reason})):
+        decision = replace(decision, reason=f"{decision.reason} {lacking}.")
+    card = Cards.empty()
+    if is_new:
+        card = build_card(_gather_facts(step, parameters, decision, before, earlier))
+        text = render_card(challenger.version, card)
+        keep_version(step.lake, _describe_version(step, challenger), step.frame("SELECT * FROM models.draws"), text)
+    _log(step, step.lake.home / "models" / challenger.version)
+    step.advise(_PROMOTIONS, _TAKEN, decision.reason, passed=not decision.refused)
     chosen, estimates, draws = _load(step, decision.version, challenger, earlier)
-    step.record(IN_USE, {**asdict(chosen), "decision": decision.decision, "reason": decision.reason})
+    decided = {"decision": decision.decision, "reason": decision.reason, "refused": decision.refused}
+    step.record(IN_USE, {**asdict(chosen), **decided})
     as_of, version = pl.lit(step.period).alias("as_of"), pl.lit(chosen.version).alias("version")
     fitted_as_of = pl.lit(chosen.fitted_as_of).alias("fitted_as_of")
     promotion = {
@@ -78,17 +94,39 @@ def compute_champion(step: Step) -> dict[str, pl.DataFrame]:
         "decision": decision.decision,
         "reason": decision.reason,
     }
-    own = pl.lit(challenger.version).alias("version")
     return {
         IN_USE: estimates.select(as_of, version, fitted_as_of, "model", "parameter", "estimate"),
         _DRAWS: draws.select(as_of, version, "model", "draw", "parameter", "value"),
         _PROMOTIONS: pl.DataFrame([promotion], schema=dict.fromkeys(promotion, pl.String)),
-        _CARDS: card.select(as_of, own, "chapter", "line", "text"),
+        _CARDS: card if card.is_empty() else _identify(card, step.period, challenger.version),
     }
 
 
+def _identify(card: pl.DataFrame, as_of: str, version: str) -> pl.DataFrame:
+    keys = (pl.lit(as_of).alias("as_of"), pl.lit(version).alias("version"))
+    return card.select(*keys, "chapter", "line", "text")
+
+
+def _was_fitted_before(step: Step, challenger: Version) -> bool:
+    months = reached_months(_FITTED_BEFORE, step.state, step.period)
+    stamp = step.state.stamp(_PARAMETERS, months[0]) if months else None
+    return stamp is not None and stamp.facts.get("version") == challenger.version
+
+
+def _is_left_to_the_rule(step: Step, pin: Pin | None, earlier: list[str]) -> bool:
+    """Whether somebody's choice held until the month before, and does no more."""
+    stamp = step.state.stamp(IN_USE, earlier[0]) if earlier else None
+    is_pinned = pin is not None and pin.version is not None
+    return stamp is not None and stamp.facts.get("decision") == PINNED and not is_pinned
+
+
+def _explain_no_fit(step: Step, challenger: Version, before: Version | None) -> str:
+    reason = step.frame("SELECT reason FROM models.refits").item()
+    return reason if before == challenger else f"{challenger.version} has had its turn. {reason}"
+
+
 def _log(step: Step, folder: Path) -> None:
-    server = find_server(step.settings)
+    server = find_server(step.settings) if folder.exists() else None
     problem = log_version(folder, server) if server else None
     said = f"MLflow did not take it and is asked again next time: {problem}" if problem else f"logged to {server}"
     step.advise(IN_USE, _LOGGED, said if server else "no MLflow server is configured", passed=problem is None)
@@ -128,7 +166,15 @@ def _load(
         if found and found.version == version:
             return found, _read(step, IN_USE, month), _read(step, _DRAWS, month)
     stored = find_version(step.lake, version)
+    if lacking := _find_lacking(step, stored.parameters.with_columns(pl.lit(version).alias("version"))):
+        raise ModelError(f"{lacking}: add it, or take another version with `clv promote`")
     return Version(**stored.facts["identity"]), stored.parameters, stored.read_draws()
+
+
+def _find_lacking(step: Step, parameters: pl.DataFrame) -> str:
+    """Why a version of these parameters cannot score: attributes that are no longer collected; else empty."""
+    missing = sorted(set(list_covariates(parameters)) - set(step.settings.attributes))
+    return f"{parameters['version'][0]} needs '{missing[0]}', which models.covariates does not name" if missing else ""
 
 
 def _read(step: Step, table: str, month: str) -> pl.DataFrame:
@@ -137,14 +183,14 @@ def _read(step: Step, table: str, month: str) -> pl.DataFrame:
 
 def _describe_version(step: Step, challenger: Version) -> dict[str, Any]:
     """What `version.json` says."""
-    stamp = step.state.stamp("models.parameters", step.period)
+    stamp = step.state.stamp(_PARAMETERS, step.period)
     assert stamp
     settings = step.settings.models.model_dump(mode="json", exclude={"mlflow_uri"})
     without_keys = "* EXCLUDE (as_of, version)"
     return {
         "version": challenger.version,
-        "as_of": step.period,
-        "as_of_end": str(step.state.as_of_end(step.period)),
+        "as_of": challenger.fitted_as_of,
+        "as_of_end": str(step.state.as_of_end(challenger.fitted_as_of)),
         "model": challenger.model,
         "estimation": settings["estimation"],
         "converged": stamp.facts["converged"],
@@ -163,16 +209,14 @@ def _describe_version(step: Step, challenger: Version) -> dict[str, Any]:
 def _gather_facts(
     step: Step, parameters: pl.DataFrame, decision: Decision, before: Version | None, earlier: list[str]
 ) -> CardFacts:
-    seen: Mapping[str, Any] = step.frame("""
-        SELECT count(*) AS customers, count(*) FILTER (WHERE frequency > 0) AS repeaters,
-               CAST(sum(orders) AS BIGINT) AS orders, CAST(sum(spend) AS DOUBLE) AS spend
-        FROM rfm.customers""").row(0, named=True)
-    stamp = step.state.stamp("models.parameters", step.period)
+    stamp = step.state.stamp(_PARAMETERS, step.period)
+    assert stamp
+    month = stamp.facts["fitted_as_of"]
     return CardFacts(
-        **seen,
+        **{name: stamp.facts[name] for name in ("customers", "repeaters", "orders", "spend")},
         version=parameters["version"][0],
-        as_of=step.period,
-        as_of_end=step.state.as_of_end(step.period),
+        as_of=month,
+        as_of_end=step.state.as_of_end(month),
         data_start=step.state.data_start,
         estimation=step.settings.models.estimation,
         currency=step.settings.source.currency,
@@ -183,18 +227,18 @@ def _gather_facts(
         previous=_read(step, IN_USE, earlier[0]) if before else pl.DataFrame(),
         backtest=step.frame(_OF_THE_BACKTEST),
         choice=step.frame("SELECT model, sentence FROM models.choice ORDER BY NOT chosen, model"),
-        notes=tuple(stamp.facts.get("notes", ())) if stamp else (),
+        notes=tuple(stamp.facts.get("notes", ())),
     )
 
 
 _FIT = (
-    "models.parameters",
+    "models.refits",
+    _PARAMETERS,
     "models.evaluation",
     "models.draws",
     "models.gate",
     "models.choice",
     "models.backtest",
-    "rfm.customers",
 )
 CHAMPION = StepSpec(
     name="champion",
@@ -202,13 +246,21 @@ CHAMPION = StepSpec(
     tables=(
         Table(IN_USE, InUse, "The version that the scores are made from, with its parameters.", advice=(_LOGGED,)),
         Table(_DRAWS, InUseDraws, "Joint draws of the parameters in use: how uncertain they are."),
-        Table(_PROMOTIONS, Promotions, "Which version was in use before, which is now, and why."),
+        Table(_PROMOTIONS, Promotions, "Which version was in use before, which is now, and why.", advice=(_TAKEN,)),
         Table(_CARDS, Cards, "The card of the version fitted for this month: data, assumptions, performance, limits."),
     ),
-    reads=(*(Read(name, Reach.SAME) for name in _FIT), _BEFORE, Read(PINS, Reach.UP_TO)),
+    reads=(*(Read(name, Reach.SAME) for name in _FIT), _BEFORE, _FITTED_BEFORE, Read(PINS, Reach.UP_TO)),
     compute=compute_champion,
     sql=(),
-    knobs=("models.promote", "models.tolerance", "source.currency"),
+    knobs=(
+        "models.promote",
+        "models.tolerance",
+        "models.covariates",
+        "periods.cohort_by",
+        "periods.only",
+        "source.currency",
+    ),
     code=("stages/champion", "clv/models/promotion", "clv/models/card", "clv/models/words"),
     kinds=frozenset({"python", "parquet"}),
+    sees="fitted",
 )

@@ -5,12 +5,12 @@ Belongs here: which months are compared, and the warning. Does not belong here: 
 
 import polars as pl
 
-from clv_pipeline.clv.drift.checks import Check, table_checks
+from clv_pipeline.clv.drift.checks import DATA, PERFORMANCE, PREVIOUS, TRAINING, Check, table_checks
 from clv_pipeline.clv.drift.levels import OK, Limits
 from clv_pipeline.clv.drift.profiles import Against, compare_profiles
 from clv_pipeline.pictures import draw_drift
 from clv_pipeline.schemas.drift import Checks
-from clv_pipeline.steps import Reach, Read, Step, StepSpec, Table, name_references
+from clv_pipeline.steps import REFIT_FOR, Reach, Read, Step, StepSpec, Table, name_references
 
 _STABLE = "distributions_are_stable"
 
@@ -22,8 +22,20 @@ def compute_drift(step: Step) -> pl.DataFrame:
     found = checks.filter(pl.col("level") != OK).sort(["drifted", "statistic"], descending=True)
     named = "; ".join(found["meaning"].unique(maintain_order=True).head(3))
     compared = "no drift" if checks.height else "no earlier as-of month to compare with"
+    step.record("drift.checks", {REFIT_FOR: list_refit_reasons(checks)})
     step.advise("drift.checks", _STABLE, named or compared, passed=not checks["drifted"].any())
     return checks
+
+
+def list_refit_reasons(checks: pl.DataFrame) -> list[str]:
+    """The alerts that a new fit takes in: what moved since the last fit, or within a month.
+
+    A delivery that went wrong is no reason to learn from it. Forecasts move with every fit, and what differs from a
+    year ago still does after one.
+    """
+    matters = pl.col("drifted") & pl.col("kind").is_in([DATA, PERFORMANCE])
+    fresh = pl.col("reference_kind").is_in([PREVIOUS, TRAINING])
+    return checks.filter(matters & fresh)["meaning"].unique(maintain_order=True).to_list()
 
 
 def _compare_customers(step: Step) -> list[Check]:

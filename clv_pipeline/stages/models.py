@@ -8,36 +8,44 @@ from typing import Any
 
 import polars as pl
 
+from clv_pipeline.attributes import join_attributes
 from clv_pipeline.clv.models import gate
-from clv_pipeline.clv.models.result import ModelError
 from clv_pipeline.fitting import ask_fit, fit
 from clv_pipeline.periods import list_periods
 from clv_pipeline.pictures import draw_fit
 from clv_pipeline.schemas.models import Draws, Evaluation, Gate, Parameters, RepeatPurchases
 from clv_pipeline.settings import Settings
+from clv_pipeline.stages.refit import carry_over, find_refit, know_customers
 from clv_pipeline.steps import Reach, Read, Step, StepSpec, Table
 
-_CUSTOMERS = 'SELECT frequency, recency, "T", monetary_value, spend FROM rfm.customers ORDER BY customer_id'
 _WITHOUT_BACKTEST = "bg_nbd"
 _NOBODY = "No known customer has an order yet: there is nothing to fit or to score."
 
 
 def compute_models(step: Step) -> dict[str, pl.DataFrame]:
-    """Fits the configured models and names the version by what it found."""
+    """Fits the configured models and names the version by what it found; takes the last fit over when none is due."""
+    if not step.frame("SELECT due FROM models.refits").item():
+        carried = carry_over(step, MODELS.tables)
+        if carried and carried["models.parameters"].height:
+            _repeat_advice(step, carried["models.gate"])
+            return carried
+    return _fit(step)
+
+
+def _fit(step: Step) -> dict[str, pl.DataFrame]:
     models = step.settings.models
-    customers = step.frame(_CUSTOMERS)
+    month = step.state.fit_month(step.period)
+    customers = know_customers(step)
     if customers.is_empty():
         step.record("models.parameters", {"version": None, "notes": [_NOBODY], "converged": True, "refused": []})
         for check in ("fit_converged", *gate.GATE_CHECKS):
             step.advise("models.parameters", check, "there is nothing to fit", passed=True)
         return {table.name: table.schema.empty() for table in MODELS.tables}
-    if models.covariates:
-        raise ModelError("models.covariates: no model takes covariates yet; write covariates = []")
     findings = judge_customers(step, customers)
     chosen = choose_transactions(step)
-    fitted = fit(customers, **_describe_fit(step.settings, chosen))
+    fitted = fit(_describe_customers(step, customers), **_describe_fit(step.settings, chosen))
     found = fitted.parameters.write_json() + fitted.draws.write_json()
-    version = f"{step.period}-{chosen}-{sha256(found.encode()).hexdigest()[:8]}"
+    version = f"{month}-{chosen}-{sha256(found.encode()).hexdigest()[:8]}"
     doubts = [f"{model}: {doubt}" for model, doubt in fitted.doubts.items()]
     converged = f"did not converge: {'; '.join(doubts)}; raise models.tune and models.draws" if doubts else "converged"
     step.advise("models.parameters", "fit_converged", f"{models.estimation} {converged}", passed=not doubts)
@@ -48,6 +56,8 @@ def compute_models(step: Step) -> dict[str, pl.DataFrame]:
         "notes": list(fitted.notes),
         "converged": not doubts,
         "refused": refused,
+        "fitted_as_of": month,
+        **_count(customers),
     }
     step.record("models.parameters", facts)
     named = {
@@ -64,9 +74,35 @@ def compute_models(step: Step) -> dict[str, pl.DataFrame]:
 def ask_fit_ahead(step: Step) -> None:
     """Has the models fitted while other steps run, when no backtest has to choose one first."""
     chosen = step.settings.models.transactions
-    customers = step.frame(_CUSTOMERS)
-    if chosen != "auto" and not customers.is_empty():
-        ask_fit(customers, **_describe_fit(step.settings, chosen))
+    if chosen == "auto" or not find_refit(step).due:
+        return
+    customers = know_customers(step)
+    if not customers.is_empty():
+        if step.settings.models.covariates:
+            step.materialize("marts.customers", step.select("2_marts/customers"))
+        ask_fit(_describe_customers(step, customers), **_describe_fit(step.settings, chosen))
+
+
+def _describe_customers(step: Step, customers: pl.DataFrame) -> pl.DataFrame:
+    """What a fit reads of customers: their history, and the attributes that the settings name."""
+    return join_attributes(step, step.settings, customers, step.settings.models.covariates).drop("customer_id")
+
+
+def _repeat_advice(step: Step, judged: pl.DataFrame) -> None:
+    facts = step.facts["models.parameters", step.period]
+    said = f"the fit of {facts['fitted_as_of']} goes on"
+    step.advise("models.parameters", "fit_converged", said, passed=facts["converged"])
+    for check, passed, sentence in judged.select("check", "passed", "sentence").iter_rows():
+        step.advise("models.parameters", check, f"{said}: {sentence}", passed=passed)
+
+
+def _count(customers: pl.DataFrame) -> dict[str, Any]:
+    return {
+        "customers": customers.height,
+        "repeaters": customers.filter(pl.col("frequency") > 0).height,
+        "orders": int(customers["orders"].sum()),
+        "spend": float(customers["spend"].sum()),
+    }
 
 
 def _describe_fit(settings: Settings, transactions: str) -> dict[str, Any]:
@@ -84,12 +120,13 @@ def _describe_fit(settings: Settings, transactions: str) -> dict[str, Any]:
 
 def judge_customers(step: Step, customers: pl.DataFrame) -> list[gate.Finding]:
     """Asks, before any fit, whether the models apply, and reports each finding as a check of the parameters."""
+    month = step.state.fit_month(step.period)
     step.materialize("marts.customers", step.select("2_marts/customers"))
     findings = gate.judge(
         customers,
         step.frame(step.select("5_models/purchase_intervals", fewest=gate.FEWEST_INTERVALS)),
         step.frame(step.select("5_models/first_months")),
-        history_months=len(list_periods(step.state.data_start, step.period)),
+        history_months=len(list_periods(step.state.data_start, month)),
         horizon_months=step.settings.value.horizon_months,
     )
     for finding in findings:
@@ -131,21 +168,29 @@ MODELS = StepSpec(
         Table("models.gate", Gate, "Which assumptions of the models the customers at hand question."),
     ),
     reads=(
-        Read("rfm.customers", Reach.SAME),
+        Read("models.refits", Reach.SAME),
         Read("models.choice", Reach.SAME),
-        Read("marts.orders", Reach.HISTORY),
-        Read("marts.customer_periods", Reach.HISTORY),
+        Read("rfm.customers", Reach.FITTED_AS_OF),
+        Read("marts.orders", Reach.FITTED),
+        Read("marts.customer_periods", Reach.FITTED),
+        Read("marts.first_orders", Reach.FITTED),
         Read("landing.customers", Reach.WHOLE),
+        Read("models.parameters", Reach.BEFORE),
     ),
     compute=compute_models,
-    sql=("2_marts/customers", "5_models/purchase_intervals", "5_models/first_months"),
+    sql=(
+        *("2_marts/customers", "3_rfm/customers", "4_lenses/first_order_attributes"),
+        *("5_models/purchase_intervals", "5_models/first_months"),
+    ),
     knobs=(
         *(f"models.{name}" for name in ("transactions", "estimation", "priors", "covariates")),
         *(f"models.{name}" for name in ("draws", "chains", "tune", "seed")),
         "value.horizon_months",
+        "source.columns",
     ),
-    code=("clv/models",),
+    code=("clv/models", "attributes", "stages/refit"),
     kinds=frozenset({"python", "pymc"}),
     one_at_a_time=True,
+    sees="fitted",
     ask_ahead=ask_fit_ahead,
 )

@@ -8,21 +8,34 @@ from decimal import Decimal
 
 import polars as pl
 
+from clv_pipeline.attributes import join_attributes
+from clv_pipeline.clv.models.covariates import list_covariates
+from clv_pipeline.clv.models.promotion import PINNED
+from clv_pipeline.clv.models.refit import DRIFT
 from clv_pipeline.clv.scores import score_customers
+from clv_pipeline.clv.scores.publication import judge_scores, measure_move
 from clv_pipeline.pictures import draw_score_deciles
-from clv_pipeline.schemas.scores import Scores
-from clv_pipeline.steps import Reach, Read, Step, StepSpec, Table
+from clv_pipeline.schemas.scores import Publication, Scores
+from clv_pipeline.steps import Reach, Read, Step, StepSpec, Table, reached_months
 
+SCORED, PUBLICATION = "scores.customers", "scores.publication"
+_PUBLISHED = "scores_are_published"
+_BEFORE = Read(PUBLICATION, Reach.BEFORE)
 _CUSTOMERS = 'SELECT customer_id, frequency, recency, "T", monetary_value FROM rfm.customers ORDER BY customer_id'
 
 
-def compute_scores(step: Step) -> pl.DataFrame:
-    """Scores every customer; the margin is what the base earned so far, else the configured one."""
+def compute_scores(step: Step) -> dict[str, pl.DataFrame]:
+    """Scores every customer and decides on their publication.
+
+    The margin is what the base earned so far, else the configured one.
+    """
     value = step.settings.value
     customers = step.frame(_CUSTOMERS)
     if customers.is_empty():
-        return Scores.empty()
+        step.advise(PUBLICATION, _PUBLISHED, "there is nobody to score", passed=True)
+        return {SCORED: Scores.empty(), PUBLICATION: Publication.empty()}
     parameters = step.frame("SELECT model, parameter, estimate FROM models.in_use")
+    customers = add_covariates(step, customers, parameters)
     version = step.frame("SELECT min(version) AS version FROM models.in_use").item()
     margin = earned_margin(step) or float(value.margin)
     scores = score_customers(
@@ -35,7 +48,50 @@ def compute_scores(step: Step) -> pl.DataFrame:
     facts = {"margin": margin, "total clv": float(scores["clv"].sum()), "version": version}
     step.record("scores.customers", facts)
     identified = scores.with_columns(pl.lit(step.period).alias("as_of"), pl.lit(version).alias("model_version"))
-    return identified.select("as_of", *scores.columns, "model_version").sort("customer_id")
+    return {
+        # First, so that nobody sees scores before it is decided that he may.
+        PUBLICATION: _decide_publication(step, scores, version),
+        SCORED: identified.select("as_of", *scores.columns, "model_version").sort("customer_id"),
+    }
+
+
+def _decide_publication(step: Step, scores: pl.DataFrame, version: str) -> pl.DataFrame:
+    earlier = reached_months(_BEFORE, step.state, step.period)
+    rows = pl.read_parquet(step.lake.path(PUBLICATION, earlier[0]).read_bytes()).to_dicts() if earlier else []
+    last_as_of, last = (str(rows[0]["published_as_of"]), rows[0]["published_version"]) if rows else (step.period, None)
+    move, limit = None, step.settings.publication.move
+    if last is not None and last != version:
+        parameters = pl.read_parquet(step.lake.path("models.in_use", last_as_of).read_bytes())
+        customers = add_covariates(step, step.frame(_CUSTOMERS), parameters)
+        move = measure_move(customers, scores, parameters, step.settings.value.horizon_months)
+    verdict = judge_scores(
+        move,
+        limit,
+        version=version,
+        before=last,
+        chosen=step.frame("SELECT decision FROM models.promotions").item() == PINNED,
+        drifted=step.frame('SELECT "trigger" FROM models.refits').item() == DRIFT,
+    )
+    step.advise(PUBLICATION, _PUBLISHED, verdict.reason, passed=verdict.published)
+    row = {
+        "as_of": step.period,
+        "model_version": version,
+        "published": verdict.published,
+        "published_as_of": step.period if verdict.published else last_as_of,
+        "published_version": version if verdict.published else last,
+        "move": move,
+        "reason": verdict.reason,
+    }
+    step.record(PUBLICATION, {name: row[name] for name in ("published", "published_as_of", "reason")})
+    return pl.DataFrame([row], schema_overrides={"move": pl.Float64})
+
+
+def add_covariates(step: Step, customers: pl.DataFrame, parameters: pl.DataFrame) -> pl.DataFrame:
+    """`customers` with the attributes that these parameters need; nothing is read where they need none."""
+    if names := list_covariates(parameters):
+        step.materialize("marts.customers", step.select("2_marts/customers"))
+        return join_attributes(step, step.settings, customers, names)
+    return customers
 
 
 def earned_margin(step: Step, customers: str = "FROM rfm.customers AS r") -> float | None:
@@ -57,11 +113,24 @@ SCORES = StepSpec(
             rules={"scores_every_customer": "6_scores/check_scores"},
             picture=draw_score_deciles,
         ),
+        Table(
+            PUBLICATION,
+            Publication,
+            "Whether the scores of this month are published in scores.current, or the last good ones stay, and why.",
+            advice=(_PUBLISHED,),
+        ),
     ),
-    reads=(Read("rfm.customers", Reach.SAME), Read("models.in_use", Reach.SAME)),
+    reads=(
+        Read("rfm.customers", Reach.SAME),
+        *(Read(f"models.{name}", Reach.SAME) for name in ("in_use", "promotions", "refits")),
+        _BEFORE,
+        Read("marts.customer_periods", Reach.HISTORY),
+        Read("marts.first_orders", Reach.HISTORY),
+        Read("landing.customers", Reach.WHOLE),
+    ),
     compute=compute_scores,
-    sql=(),
-    knobs=("value.",),
-    code=("clv/models", "clv/scores"),
+    sql=("2_marts/customers", "4_lenses/first_order_attributes"),
+    knobs=("value.", "publication.", "source.columns"),
+    code=("clv/models", "clv/scores", "attributes", "stages/scores"),
     kinds=frozenset({"python", "parquet"}),
 )

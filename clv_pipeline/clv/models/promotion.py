@@ -7,8 +7,8 @@ Belongs here: the rule, as a function of what is known. Does not belong here: wh
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-FIRST, PROMOTED, KEPT, PINNED = "first", "promoted", "kept", "pinned"
-DECISIONS = (FIRST, PROMOTED, KEPT, PINNED)
+FIRST, PROMOTED, KEPT, PINNED, REUSED = "first", "promoted", "kept", "pinned", "reused"
+DECISIONS = (FIRST, PROMOTED, KEPT, PINNED, REUSED)
 NAMES = {"bg_nbd": "BG/NBD", "mbg_nbd": "MBG/NBD", "pareto_nbd": "Pareto/NBD", "nbd": "NBD"}
 
 
@@ -25,11 +25,15 @@ class Version:
 
 @dataclass(frozen=True)
 class Decision:
-    """The version that is used, how it came to that (one of DECISIONS), and why, in a sentence."""
+    """The version that is used, how it came to that (one of DECISIONS), and why, in a sentence.
+
+    `refused`: a new fit was held against the version in use and not taken.
+    """
 
     version: str
     decision: str
     reason: str
+    refused: bool = False
 
 
 @dataclass(frozen=True)
@@ -49,25 +53,29 @@ def decide(
     criteria: Mapping[str, float],
     rule: Rule,
     has_later: bool,
+    no_fit: str | None = None,
 ) -> Decision:
-    """Chooses between this month's own fit and the version in use.
+    """Chooses between the latest fit and the version in use.
 
-    `challenger`: the fit of this as-of month, with the settings of now. `before`: the version in use at the latest
-    earlier as-of month. `used`: the version that this month was published with, None for the first time. `pinned`: a
-    version that somebody chose for this month. `criteria`: what the backtest of this month gives each purchase model,
-    lower is better. `has_later`: a later as-of month exists, so that this one is being run again.
+    `challenger`: the latest fit up to this as-of month, with the settings of now. `before`: the version in use at the
+    latest earlier as-of month. `used`: the version that this month was published with, None for the first time.
+    `pinned`: a version that somebody chose for this month. `criteria`: what the backtest of this month gives each
+    purchase model, lower is better. `has_later`: a later as-of month exists, so that this one is being run again.
+    `no_fit`: why this month has no fit of its own, None where it has: a challenger gets one turn.
 
     With the same settings, what was published before makes no difference: late data give what a rebuild gives. With
     others, a month that is run again keeps what it used, and the latest puts what it used against the challenger.
     """
     if pinned:
-        return Decision(pinned, PINNED, "Chosen by `clv promote`.")
+        return Decision(pinned, PINNED, "Chosen by hand: `clv promote` or `clv rollback`.")
     champion = used if used and used.asked != challenger.asked else before
     if champion is None:
         doubt = f" There is no other, though {challenger.doubt}." if challenger.doubt else ""
         return Decision(challenger.version, FIRST, f"No version was in use before.{doubt}")
+    if no_fit and champion is before and champion.asked == challenger.asked:
+        return Decision(champion.version, REUSED, no_fit)
     if reason := _find_objection(challenger, rule, is_rerun=champion is used and has_later):
-        return Decision(champion.version, KEPT, reason)
+        return Decision(champion.version, KEPT, reason, refused=bool(challenger.doubt))
     if rule.promote == "always":
         return Decision(challenger.version, PROMOTED, "models.promote is 'always'.")
     return _compare(challenger, champion, criteria, rule.tolerance)
@@ -95,4 +103,5 @@ def _compare(challenger: Version, champion: Version, criteria: Mapping[str, floa
     )
     if value <= limit:
         return Decision(challenger.version, PROMOTED, f"Not worse by more than {tolerance:.0%}: {compared}.")
-    return Decision(champion.version, KEPT, f"{challenger.version} is worse by more than {tolerance:.0%}: {compared}.")
+    reason = f"{challenger.version} is worse by more than {tolerance:.0%}: {compared}."
+    return Decision(champion.version, KEPT, reason, refused=True)

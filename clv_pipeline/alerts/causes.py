@@ -1,0 +1,101 @@
+"""What of the published state wakes a human: drift, a refused model, scores that are held back, a silent source.
+
+Belongs here: reading causes from the lake. Does not belong here: failed runs (`run_causes.py`).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from itertools import pairwise
+
+import polars as pl
+
+from clv_pipeline.state import State
+
+WARN, ALERT = "warn", "alert"
+_DRIFT, _USED, _REFITS, _PUBLICATION = "drift.checks", "models.in_use", "models.refits", "scores.publication"
+_NAMED = 3
+# Of so many gaps between days with a delivery the longest, and half of it again, is worth waiting for.
+_GAPS, _FEWEST_GAPS, _PATIENCE = 20, 4, 1.5
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Something that wakes a human: `key` tells it from other causes for as long as it lasts.
+
+    `since` is the as-of month or day that it shows from, `place` where in the web interface it can be seen.
+    """
+
+    key: str
+    kind: str
+    level: str
+    what: str
+    since: str
+    place: str = ""
+
+
+def find_causes(state: State, now: datetime) -> Iterator[Cause]:
+    """The causes that the lake shows at the moment `now` (UTC, without a zone)."""
+    yield from _find_drift(state)
+    yield from _find_refusal(state)
+    yield from _find_held(state)
+    yield from _find_silence(state, now)
+
+
+def _find_drift(state: State) -> Iterator[Cause]:
+    published = state.lake.published(_DRIFT)
+    if not published:
+        return
+    month = max(published)
+    checks = pl.read_parquet(published[month].read_bytes())
+    alerts = checks.filter(pl.col("drifted"))
+    for (kind,), rows in alerts.group_by("kind", maintain_order=True):
+        meanings = rows["meaning"].unique(maintain_order=True).to_list()
+        more = f" (and {len(meanings) - _NAMED} more)" if len(meanings) > _NAMED else ""
+        what = f"Drift of {kind} at {month}: {'; '.join(meanings[:_NAMED])}{more}"
+        yield Cause(f"drift:{kind}", "drift", ALERT, what, month, "assets/drift/checks")
+
+
+def _find_refusal(state: State) -> Iterator[Cause]:
+    """The latest fit, while it is one that was not taken."""
+    due = [month for month, stamp in state.stamps(_REFITS).items() if stamp.facts.get("due")]
+    stamp = state.stamp(_USED, max(due)) if due else None
+    if stamp and stamp.facts.get("refused"):
+        month = max(due)
+        what = f"The fit of {month} was not promoted: {stamp.facts['reason']} Still in use: {stamp.facts['version']}."
+        yield Cause(f"promotion:{month}", "promotion", WARN, what, month, "assets/models/promotions")
+
+
+def _find_held(state: State) -> Iterator[Cause]:
+    decided = state.stamps(_PUBLICATION)
+    month = max((m for m, stamp in decided.items() if stamp.rows), default=None)
+    if month and not decided[month].facts["published"]:
+        facts = decided[month].facts
+        what = f"The scores of {month} are held back, those of {facts['published_as_of']} stay: {facts['reason']}"
+        yield Cause(
+            f"publication:{facts['published_as_of']}", "publication", ALERT, what, month, "assets/scores/publication"
+        )
+
+
+def _find_silence(state: State, now: datetime) -> Iterator[Cause]:
+    days = sorted(set(state.ledger.batches["loaded_at"].dt.date().to_list()))
+    patience = find_patience(days, state.settings.alerts.stale_after_days)
+    if patience is None:
+        return
+    last = state.ledger.batches["loaded_at"].max()
+    assert isinstance(last, datetime)
+    if now - last > patience:
+        waited = (now - last) / timedelta(days=1)
+        what = (
+            f"No delivery for {waited:.1f} days, where one was due after {patience / timedelta(days=1):.1f};"
+            f" nothing new matches {state.settings.source.path}"
+        )
+        yield Cause(f"source:{last:%Y-%m-%d}", "source", ALERT, what, f"{last:%Y-%m-%d}", "assets/landing/lines")
+
+
+def find_patience(days: list[date], configured: float | None) -> timedelta | None:
+    """How long after the last delivery the next is overdue; None while too few `days` with one tell what is usual."""
+    if configured is not None:
+        return timedelta(days=configured) if days else None
+    gaps = [(later - earlier).days for earlier, later in pairwise(days)][-_GAPS:]
+    return timedelta(days=_PATIENCE * max(gaps)) if len(gaps) >= _FEWEST_GAPS else None
