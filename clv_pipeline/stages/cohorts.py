@@ -24,6 +24,7 @@ BASES = (
     "numbered_orders",
     "cohorts",
     "cohort_cells",
+    "behaviour_cells",
     "customer_values",
 )
 COHORT_INPUTS = ("activity_masks", "waits", "trend_sizes", "trend_sums")

@@ -138,6 +138,8 @@ _IN_PYTHON = frozenset((*WINDOW_TABLES, *COHORT_TABLES))
 _KINDS = {
     "lenses.lens1_customer_deciles": ("lenses.lens1_deciles", "customer"),
     "lenses.lens1_value_deciles": ("lenses.lens1_deciles", "value"),
+    "lenses.lens5_cohort_shares": ("lenses.lens5_shares", "acquisition"),
+    "lenses.lens5_behaviour_calendar": ("lenses.lens5_shares", "behaviour"),
 }
 _SELECTS = {
     table.name: f"4_{_KINDS.get(table.name, (table.name,))[0].replace('.', '/')}"

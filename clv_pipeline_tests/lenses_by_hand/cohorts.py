@@ -244,14 +244,21 @@ def cohort_shares(customers: list[Customer], grain: str) -> Iterator[Row]:
         base = list_active(customers, period)
         whole = add(base.values())
         for cohort, members in split_cohorts(customers, grain).items():
-            if period not in list_ages(cohort, grain):
+            ages = list_ages(cohort, grain)
+            if period not in ages:
                 continue
             own = list_active(members, period)
-            total = add(own.values())
+            before = list_active(members, ages[ages.index(period) - 1]) if period != ages[0] else {}
+            total, again = add(own.values()), len(own.keys() & before.keys())
             yield {
                 "cohort": cohort,
                 "calendar_period": label(period),
+                "acquired": sum(c.quarter in period for c in members),
                 "active": len(own),
+                "active_again": again,
+                "repeat_buying_rate": ratio(again, len(before)),
+                "active_to_before": ratio(len(own), len(before)),
+                "profit_to_before": ratio(total.profit, max(add(before.values()).profit, 0)),
                 **describe(len(own), total),
                 "profit_per_active": ratio(total.profit, 100 * len(own)),
                 "share_active": ratio(len(own), len(base)),
@@ -279,6 +286,7 @@ def periods(customers: list[Customer], grain: str) -> Iterator[Row]:
             "share_profit_newest": ratio(whole.profit - earlier, whole.profit),
             "profit_earlier": money(earlier),
             "carry_over": ratio(earlier, add(before.values()).profit) if before is not None else None,
+            "carry_over_active": ratio(len(base) - len(new), len(before)) if before is not None else None,
             "active_again": again,
             "repeat_buying_rate": ratio(again, len(before)) if before is not None else None,
         }

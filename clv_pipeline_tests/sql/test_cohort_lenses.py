@@ -208,7 +208,7 @@ def test_the_whole_base_by_period_and_by_window(three_years: AsOf) -> None:
 
 
 def test_shares_of_the_cohorts(three_years: AsOf) -> None:
-    shares = three_years.run("4_lenses/lens5_cohort_shares")
+    shares = three_years.run("4_lenses/lens5_shares", kind="acquisition")
     lens5.Lens5CohortShares.validate(shares, lazy=True)
     columns = ("cohort", "share_active", "share_orders", "share_spend", "share_profit", "profit_per_active")
     assert annual(shares, *columns, calendar_period="2021") == [
