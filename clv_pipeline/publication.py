@@ -22,6 +22,7 @@ from clv_pipeline.state import State
 
 _MADE_FROM, _CACHE = ".report", ".cache"
 _AS_OF_TABLES = (
+    "quality.sufficiency",
     *(name for step in AS_OF_STEPS for name in step.names if name.startswith("lenses.")),
     "models.parameters",
     "models.evaluation",
