@@ -6,7 +6,7 @@ Belongs here: where versions come from and what is published of the decision. Do
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -66,6 +66,8 @@ def compute_champion(step: Step) -> dict[str, pl.DataFrame]:
         has_later=max(step.state.stamps("rfm.customers")) > step.period,
         no_fit=_explain_no_fit(step, challenger, before) if needs_no_turn else None,
     )
+    if pin and decision.decision == PINNED:
+        decision = replace(decision, reason=f"{decision.reason} It was {pin.reason} from {pin.as_of_from} on.")
     card = Cards.empty()
     if is_new:
         card = build_card(_gather_facts(step, parameters, decision, before, earlier))
