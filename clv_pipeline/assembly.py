@@ -9,7 +9,7 @@ from datetime import date
 import dagster as dg
 
 from clv_pipeline.assets import build_asset
-from clv_pipeline.automation import build_daily_schedule, build_delivery_sensor
+from clv_pipeline.automation import build_chart_sensor, build_daily_schedule, build_delivery_sensor
 from clv_pipeline.dead_runs import show_life
 from clv_pipeline.door import rebuild_door
 from clv_pipeline.lake import Lake
@@ -17,6 +17,7 @@ from clv_pipeline.ledger import Ledger
 from clv_pipeline.periods import build_partitions
 from clv_pipeline.pipeline import AS_OF_STEPS, MONTH_STEPS, owner_of
 from clv_pipeline.settings import Settings
+from clv_pipeline.stages.charts import CHARTS, build_charts_asset
 from clv_pipeline.stages.report import build_report_asset
 from clv_pipeline.stages.transactions import build_landing
 from clv_pipeline.state import State
@@ -49,17 +50,22 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     lake = Lake(settings.home, settings.engine)
     partitions = find_partitions(settings, lake)
     steps = [build_asset(spec, settings, partitions, owner_of(spec)) for spec in (*MONTH_STEPS, *AS_OF_STEPS)]
-    assets = [*build_landing(settings, partitions, owner_of(MONTH_STEPS[0])), *steps, build_report_asset(settings)]
+    landing = build_landing(settings, partitions, owner_of(MONTH_STEPS[0]))
+    assets = [*landing, *steps, build_report_asset(settings), build_charts_asset(settings)]
     refresh = dg.define_asset_job(
         "refresh_month",
-        selection=dg.AssetSelection.all(),
+        selection=dg.AssetSelection.all() - dg.AssetSelection.assets(CHARTS),
         description="Lands what is new and runs every stage for one month.",
     )
     return dg.Definitions(
         assets=assets,
         jobs=[refresh],
         schedules=[build_daily_schedule(refresh, settings, lake, partitions)],
-        sensors=[build_delivery_sensor(settings, partitions), *build_watchers(lake, settings)],
+        sensors=[
+            build_delivery_sensor(settings, partitions),
+            build_chart_sensor(settings),
+            *build_watchers(lake, settings),
+        ],
         resources={"lake": _build_lake_resource(lake, settings)},
         executor=dg.in_process_executor,
     )

@@ -5,7 +5,7 @@ month (`execution.py`), the shape of events (`events.py`).
 """
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -13,13 +13,14 @@ import dagster as dg
 
 from clv_pipeline.contracts import describe_columns
 from clv_pipeline.events import report_outcomes
-from clv_pipeline.execution import Outcome, ask_ahead, run_months
+from clv_pipeline.execution import ask_ahead, run_months
 from clv_pipeline.lake import Lake
 from clv_pipeline.periods import map_earlier, map_history
-from clv_pipeline.publication import draw_lenses
+from clv_pipeline.publication import prepare_report
 from clv_pipeline.retries import retry_what_passes
 from clv_pipeline.settings import Settings
 from clv_pipeline.sql import load_sql
+from clv_pipeline.stages.lenses import LENSES
 from clv_pipeline.stages.models import MODELS
 from clv_pipeline.stages.rfm import RFM
 from clv_pipeline.state import State
@@ -89,8 +90,9 @@ def build_asset(
             ask_ahead(MODELS, State(lake, settings), months[0])
         published = sum(not outcome.skipped for outcome in outcomes)
         context.log.info(f"{spec.name}: {published} of {len(months)} months run, the others were up to date")
-        charts = _draw_latest(context, lake, settings, outcomes) if spec.name == "lenses" else {}
-        yield from report_outcomes(context, spec, outcomes, charts)
+        if spec is LENSES and published:
+            prepare_report(lake)
+        yield from report_outcomes(context, spec, outcomes)
 
     return run_step
 
@@ -103,24 +105,6 @@ def _expect_daily(table: Table, settings: Settings) -> dg.FreshnessPolicy | None
     if table.name != "scores.customers" or not settings.automation.enabled:
         return None
     return dg.FreshnessPolicy.cron(deadline_cron=_MORNING, lower_bound_delta=timedelta(hours=23))
-
-
-def _draw_latest(
-    context: dg.AssetExecutionContext, lake: Lake, settings: Settings, outcomes: Sequence[Outcome]
-) -> dict[tuple[str, str], str]:
-    """The report's charts of the latest month that was published now, by table and month.
-
-    What is published stays so: a chart that cannot be drawn is no reason to fail the run.
-    """
-    published = [outcome.period for outcome in outcomes if not outcome.skipped and not outcome.failed]
-    if not published:
-        return {}
-    latest = max(published)
-    try:
-        return {(name, latest): image for name, image in draw_lenses(lake, settings, latest).items()}
-    except Exception as error:
-        context.log.warning(f"lenses {latest}: the charts for the metadata could not be drawn: {error}")
-        return {}
 
 
 def _declare_checks(spec: StepSpec, partitions: dg.MonthlyPartitionsDefinition) -> list[dg.AssetCheckSpec]:

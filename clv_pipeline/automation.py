@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dagster as dg
+from dagster._core.definitions.data_version import extract_data_version_from_entry
 
 from clv_pipeline.customers import list_new_customer_files
 from clv_pipeline.dead_runs import fail_dead_runs
@@ -19,6 +20,7 @@ from clv_pipeline.plan import PlannedRun, plan_as_of, plan_months
 from clv_pipeline.publication import describe_contents, read_made_from
 from clv_pipeline.settings import Settings
 from clv_pipeline.sources import digest, list_files
+from clv_pipeline.stages.charts import CHARTS, describe_lenses, find_month
 from clv_pipeline.stages.report import REPORT
 from clv_pipeline.stages.transactions import CUSTOMERS, LANDING
 from clv_pipeline.state import State
@@ -114,6 +116,32 @@ def build_delivery_sensor(settings: Settings, partitions: dg.MonthlyPartitionsDe
         return dg.SensorResult(skip_reason="everything is up to date")
 
     return deliveries
+
+
+def build_chart_sensor(settings: Settings) -> dg.SensorDefinition:
+    """Has the charts drawn that are older than the lenses; on from the start, as it changes no data."""
+
+    @dg.sensor(
+        name="charts",
+        target=[CHARTS],
+        minimum_interval_seconds=30,
+        description="Draws the charts shown here with the tables of the lenses, when those have changed.",
+        default_status=dg.DefaultSensorStatus.RUNNING,
+    )
+    def charts(context: dg.SensorEvaluationContext, lake: dg.ResourceParam[Lake]) -> dg.SensorResult:
+        state = State(lake, settings)
+        month = find_month(state)
+        if month is None:
+            return dg.SensorResult(skip_reason="there is nothing to draw yet")
+        version = describe_lenses(state, month)
+        drawn = context.instance.get_latest_data_version_record(CHARTS)
+        recorded = extract_data_version_from_entry(drawn.event_log_entry) if drawn else None
+        if recorded and recorded.value == version:
+            return dg.SensorResult(skip_reason="the charts are those of the lenses")
+        # A run that failed is not asked for again before the lenses change.
+        return dg.SensorResult(run_requests=[dg.RunRequest(run_key=version)])
+
+    return charts
 
 
 def request_landing(lake: Lake, settings: Settings, month: str | None) -> list[dg.RunRequest]:

@@ -65,9 +65,7 @@ def _read(settings: Settings) -> pl.DataFrame:
 def _require_attributes(columns: list[str], file: str, settings: Settings) -> None:
     known = [name for name in columns if name not in {"customer_id", "acquisition_ts"}]
     try:
-        require_attributes(
-            settings.periods.attributes, [*settings.known_attributes, *known], f"[source.columns] or {file}"
-        )
+        require_attributes(settings, known, f"[source.columns] or {file}")
     except ValueError as error:
         raise SettingsError(str(error)) from None
 

@@ -27,25 +27,16 @@ _NOTHING = "nothing landed"
 Event = dg.MaterializeResult | dg.AssetMaterialization | AssetCheckEvaluation | dg.Output
 
 
-def report_outcomes(
-    context: dg.AssetExecutionContext,
-    spec: StepSpec,
-    outcomes: Sequence[Outcome],
-    charts: Mapping[tuple[str, str], str] | None = None,
-) -> Iterator[Event]:
+def report_outcomes(context: dg.AssetExecutionContext, spec: StepSpec, outcomes: Sequence[Outcome]) -> Iterator[Event]:
     """Yields the events of a step, each month for itself; raises dg.Failure when a month failed its contract.
 
-    Months that passed stay published, and are reported, even when another month of the same run failed. `charts` are
-    Markdown images by table and month.
+    Months that passed stay published, and are reported, even when another month of the same run failed.
     """
     if any(outcome.failed for outcome in outcomes):
         yield from _report_failure(context, spec, outcomes)
         return
     for table in spec.tables:
         described = {outcome.period: _describe(table, outcome) for outcome in outcomes}
-        for month, metadata in described.items():
-            if chart := (charts or {}).get((table.name, month)):
-                metadata["chart"] = dg.MetadataValue.md(chart)
         yield from report_months(
             context,
             table.key,

@@ -80,6 +80,7 @@ class Lenses(Section):
     histogram_edges: dict[Measure, tuple[float, ...]] = Field(default_factory=dict)
     profit_bands: tuple[float, ...] = ()
     order_bands: tuple[int, ...] = (1, 2, 3, 4, 5, 6)
+    profit_cutoffs: tuple[float, ...] = ()
     growth: tuple[float, ...] = (0.0, 0.05, 0.1, 0.2)
 
     @field_validator("histogram_edges")
@@ -100,6 +101,14 @@ class Lenses(Section):
             raise ValueError("must start with 1; write the first number of orders of each band, such as [1, 2, 3, 6]")
         return starts
 
+    @field_validator("profit_cutoffs")
+    @classmethod
+    def _check_cutoffs(cls, cutoffs: tuple[float, ...]) -> tuple[float, ...]:
+        _require_ascending(cutoffs[::-1], "descend")
+        if len(cutoffs) not in {0, 9}:
+            raise ValueError("needs the nine profits between ten deciles, the best first, such as [545, 350, ..., 40]")
+        return cutoffs
+
     @field_validator("growth")
     @classmethod
     def _check_growth(cls, growth: tuple[float, ...]) -> tuple[float, ...]:
@@ -117,6 +126,6 @@ def _start_at_zero(edges: tuple[float, ...]) -> tuple[float, ...]:
     return edges if edges[0] == 0 else (0.0, *edges)
 
 
-def _require_ascending(numbers: Sequence[float]) -> None:
+def _require_ascending(numbers: Sequence[float], word: str = "ascend") -> None:
     if any(after <= before for before, after in pairwise(numbers)):
-        raise ValueError("must ascend, each number once")
+        raise ValueError(f"must {word}, each number once")

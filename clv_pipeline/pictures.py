@@ -134,18 +134,13 @@ def draw_common_deciles(deciles: pl.DataFrame) -> str:
 
 
 def draw_up_down(directions: pl.DataFrame) -> str:
-    """How much profit each combination of directions changed, the largest first."""
-    names = {"profit_up": "profit", "orders_up": "orders", "spend_per_order_up": "per order", "margin_up": "margin"}
-    moved = directions.filter(pl.col("customers") > 0).sort(pl.col("profit_change").abs(), descending=True)
+    """How much profit each pattern of directions changed, the largest first."""
+    moved = directions.group_by("pattern").agg(pl.col("customers", "profit_change").sum())
     bars = [
-        Bar(
-            ", ".join(name for column, name in names.items() if row[column]) or "nothing",
-            float(row["profit_change"]),
-            f"{row['profit_change']:+,.0f} of {row['customers']:,}",
-        )
-        for row in moved.iter_rows(named=True)
+        Bar(row["pattern"], float(row["profit_change"]), f"{row['profit_change']:+,.0f} of {row['customers']:,}")
+        for row in moved.sort(pl.col("profit_change").abs(), "pattern", descending=True).iter_rows(named=True)
     ]
-    return draw_bars("change of profit, by what went up", bars)
+    return draw_bars("change of profit; U: profit, orders, spend per order, margin not lower than before", bars)
 
 
 def draw_groups(groups: pl.DataFrame) -> str:

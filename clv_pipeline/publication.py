@@ -109,18 +109,21 @@ def _publish_report(lake: Lake, settings: Settings, as_of: str | None) -> Path:
     return folder / "index.html"
 
 
-def draw_lenses(lake: Lake, settings: Settings, as_of: str) -> dict[str, str]:
-    """The report's charts of the lens tables of `as_of` as Markdown images, by table; see `renderings.py`."""
-    from clv_pipeline.renderings import CHARTS, READ_BESIDE, render_charts  # noqa: PLC0415
+def prepare_report(lake: Lake) -> None:
+    """Starts bundling the report's script in a thread of its own where no earlier report left it: it takes 2 s."""
     from clv_pipeline.report.bundle import start_bundle  # noqa: PLC0415
 
-    state = State(lake, settings)
-    with open_views(lake, settings) as con:
-        tables = _gather(con, as_of, (*CHARTS, *READ_BESIDE))
-    images = render_charts(tables, _state_facts(state, settings, as_of, [as_of]))
-    # The report comes next, and the engine that drew the charts is free again.
     start_bundle(lake.root / _CACHE)
-    return images
+
+
+def draw_lenses(lake: Lake, settings: Settings, as_of: str) -> dict[str, dict[str, bytes]]:
+    """The report's charts of the lenses of `as_of` as PNG, by table and title; see `renderings.py`."""
+    from clv_pipeline.renderings import READ_BESIDE, render_charts  # noqa: PLC0415
+
+    lenses = [name for name in _AS_OF_TABLES if name.startswith("lenses.")]
+    with open_views(lake, settings) as con:
+        tables = _gather(con, as_of, (*lenses, *READ_BESIDE))
+    return render_charts(tables, _state_facts(State(lake, settings), settings, as_of, [as_of]))
 
 
 def _find_outdated(state: State, months: list[str], chosen: str) -> list[str]:

@@ -159,8 +159,13 @@ class Settings(Section):
     def _check_attributes(self) -> "Settings":
         # A customer file may have more columns; they are looked at when it is read.
         if self.customers.path is None:
-            require_attributes(self.periods.attributes, self.known_attributes, "[source.columns]")
+            require_attributes(self, [], "[source.columns]")
         return self
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """The columns of customers that cohorts, filters or models ask for."""
+        return tuple(sorted({*self.periods.attributes, *self.models.covariates}))
 
     @property
     def known_attributes(self) -> tuple[str, ...]:
@@ -173,12 +178,19 @@ class Settings(Section):
         return self.config_file.parent
 
 
-def require_attributes(wanted: Sequence[str], known: Sequence[str], place: str) -> None:
-    """Raises ValueError, in one line, for a wanted column that is not among the `known` of transactions and file."""
-    if unknown := [name for name in wanted if name not in known]:
-        close = difflib.get_close_matches(unknown[0], known, n=1)
-        hint = f"did you mean '{close[0]}'?" if close else f"known: {', '.join(known[:_LISTED])}; map more in {place}"
-        raise ValueError(f"[periods] cohort_by or only names '{unknown[0]}', which no customer has; {hint}")
+def require_attributes(settings: Settings, of_file: Sequence[str], place: str) -> None:
+    """Raises ValueError, in one line, for a wanted column that neither transactions nor the customer file have."""
+    known = [*settings.known_attributes, *of_file]
+    wanted = {
+        "[periods] cohort_by or only": settings.periods.attributes,
+        "[models] covariates": settings.models.covariates,
+    }
+    for setting, names in wanted.items():
+        if unknown := [name for name in names if name not in known]:
+            close = difflib.get_close_matches(unknown[0], known, n=1)
+            listed = f"known: {', '.join(known[:_LISTED])}; map more in {place}"
+            hint = f"did you mean '{close[0]}'?" if close else listed
+            raise ValueError(f"{setting} names '{unknown[0]}', which no customer has; {hint}")
 
 
 def load_settings(config: Path | None = None, environment: Mapping[str, str] | None = None) -> Settings:

@@ -21,9 +21,8 @@ def warehouse(tmp_path: Path) -> Warehouse:
 def conduct(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Orchestra]]:
     opened: list[Orchestra] = []
 
-    def conduct(months: Iterable[str] = (), *, extra: str = "", charts: bool = False) -> Orchestra:
-        if not charts:
-            monkeypatch.setattr(assets, "draw_lenses", lambda *_: {})
+    def conduct(months: Iterable[str] = (), *, extra: str = "") -> Orchestra:
+        monkeypatch.setattr(assets, "prepare_report", lambda _: None)
         opened.append(Orchestra(Warehouse(tmp_path / f"orchestra{len(opened)}", extra=extra)))
         opened[-1].deliver(months)
         return opened[-1]
@@ -39,7 +38,7 @@ def loaded_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orchestra]
     orchestra = Orchestra(Warehouse(tmp_path_factory.mktemp("loaded") / "company"))
     orchestra.deliver(MONTHS)
     with pytest.MonkeyPatch.context() as quiet:
-        quiet.setattr(assets, "draw_lenses", lambda *_: {})
+        quiet.setattr(assets, "prepare_report", lambda _: None)
         orchestra.load()
     yield orchestra
     orchestra.close()
@@ -47,7 +46,7 @@ def loaded_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orchestra]
 
 @pytest.fixture
 def loaded(tmp_path: Path, loaded_once: Orchestra, monkeypatch: pytest.MonkeyPatch) -> Iterator[Orchestra]:
-    monkeypatch.setattr(assets, "draw_lenses", lambda *_: {})
+    monkeypatch.setattr(assets, "prepare_report", lambda _: None)
     orchestra = loaded_once.copy_to(tmp_path / "loaded")
     yield orchestra
     orchestra.close()

@@ -13,7 +13,7 @@ from clv_pipeline.contracts import Audit
 from clv_pipeline.lake import Lake
 from clv_pipeline.pipeline import MONTH_STEPS
 from clv_pipeline.settings import Settings
-from clv_pipeline.stages import report
+from clv_pipeline.stages import charts, report
 from clv_pipeline.state import State
 from clv_pipeline_tests.conftest import MONTHS
 from clv_pipeline_tests.orchestra import Orchestra, make_rows
@@ -46,9 +46,9 @@ def with_lenses(with_little_to_do: None, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(report, "publish_report", publication.publish_report)
 
 
-def ask(orchestra: Orchestra) -> dg.SensorResult:
-    """One evaluation of the sensor, as the daemon does it."""
-    sensor = orchestra.definitions.get_repository_def().get_sensor_def("deliveries")
+def ask(orchestra: Orchestra, name: str = "deliveries") -> dg.SensorResult:
+    """One evaluation of a sensor, as the daemon does it."""
+    sensor = orchestra.definitions.get_repository_def().get_sensor_def(name)
     context = dg.build_sensor_context(instance=orchestra.instance, resources={"lake": orchestra.company.lake})
     result = sensor(context)
     assert isinstance(result, dg.SensorResult)
@@ -203,6 +203,26 @@ def test_late_data_reach_as_of_months_with_more_history_than_dagster_follows(con
     last = months[-1]
     assert settle(orchestra)[1:] == [("transactions marts", months[1], months[1]), ("rfm report", last, last)]
     assert company.query(f"SELECT orders FROM rfm.customers WHERE as_of = '{last}'").item() == 102
+
+
+def test_charts_are_drawn_once_for_each_state_of_the_lenses(loaded: Orchestra, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = {"lenses.lens1_headline": {"A chart": b"PNG"}}
+    monkeypatch.setattr(charts, "draw_lenses", lambda *_: drawn)
+    [first] = ask(loaded, "charts").run_requests or []
+    assert loaded.execute([charts.CHARTS], {}).success
+    headline = dg.AssetRecordsFilter(asset_key=dg.AssetKey(["lenses", "lens1_headline"]), asset_partitions=["2024-04"])
+    [record] = loaded.instance.fetch_observations(headline, limit=9).records
+    assert record.asset_observation
+    assert record.asset_observation.metadata["A chart"].value == "![A chart](data:image/png;base64,UE5H)"
+    assert ask(loaded, "charts").skip_reason == dg.SkipReason("the charts are those of the lenses")
+    loaded.company.deliver("late.csv", [["late", "c-0", "2024-02-20", "pie", 1, "9.00"]])
+    loaded.company.refresh("2024-04", AUDIT_STEPS)
+    [second] = ask(loaded, "charts").run_requests or []
+    assert second.run_key != first.run_key
+
+
+def test_there_are_no_charts_to_draw_before_the_first_lenses(conduct: Conduct) -> None:
+    assert ask(conduct(), "charts").skip_reason == dg.SkipReason("there is nothing to draw yet")
 
 
 def test_the_schedule_asks_for_the_open_month_once_a_day(conduct: Conduct) -> None:

@@ -7,8 +7,8 @@ import pandera.polars as pa
 
 from clv_pipeline.clv.models import PURCHASE_MODELS, SPEND_MODELS
 from clv_pipeline.clv.models.promotion import DECISIONS
-from clv_pipeline.schemas import MONTH, Table, require_key
-from clv_pipeline.schemas.models import INFINITY
+from clv_pipeline.schemas import MONTH, Table, require_key, require_rows
+from clv_pipeline.schemas.models import INFINITY, is_signed
 
 _MODELS = [*PURCHASE_MODELS, *SPEND_MODELS]
 
@@ -21,8 +21,9 @@ class InUse(Table):
     fitted_as_of: str = pa.Field(str_matches=MONTH)
     model: str = pa.Field(isin=_MODELS)
     parameter: str
-    estimate: float = pa.Field(ge=0.0, lt=INFINITY)
+    estimate: float = pa.Field(gt=-INFINITY, lt=INFINITY)
 
+    signs = require_rows("only what is said of a covariate may be negative", is_signed("estimate"))
     key = require_key("as_of", "model", "parameter")
 
 
@@ -34,8 +35,9 @@ class InUseDraws(Table):
     model: str = pa.Field(isin=_MODELS)
     draw: int = pa.Field(ge=0)
     parameter: str
-    value: float = pa.Field(ge=0.0, lt=INFINITY, description="the parameter in this draw, in weeks and currency")
+    value: float = pa.Field(gt=-INFINITY, lt=INFINITY, description="the parameter in this draw, in weeks and currency")
 
+    signs = require_rows("only what is said of a covariate may be negative", is_signed("value"))
     key = require_key("as_of", "model", "draw", "parameter")
 
 

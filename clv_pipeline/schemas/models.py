@@ -17,6 +17,11 @@ from clv_pipeline.schemas import MONTH, Table, require_key, require_rows
 INFINITY = math.inf
 
 
+def is_signed(column: str) -> pl.Expr:
+    """Whether `column` has the sign it may have: what is said of a covariate has brackets in its name."""
+    return (pl.col(column) >= 0.0) | pl.col("parameter").str.contains("[", literal=True)
+
+
 class Refits(Table):
     """One row per as_of: whether its models were due to be fitted, what asked for it, and what the latest fit saw."""
 
@@ -36,11 +41,12 @@ class Parameters(Table):
     model: str = pa.Field(isin=[*PURCHASE_MODELS, *SPEND_MODELS])
     version: str
     parameter: str
-    estimate: float = pa.Field(ge=0.0, lt=INFINITY)
+    estimate: float = pa.Field(gt=-INFINITY, lt=INFINITY)
     sd: float = pa.Field(ge=0.0, lt=INFINITY, nullable=True)
-    lower: float = pa.Field(ge=0.0, lt=INFINITY, nullable=True)
-    upper: float = pa.Field(ge=0.0, lt=INFINITY, nullable=True)
+    lower: float = pa.Field(gt=-INFINITY, lt=INFINITY, nullable=True)
+    upper: float = pa.Field(gt=-INFINITY, lt=INFINITY, nullable=True)
 
+    signs = require_rows("only what is said of a covariate may be negative", is_signed("estimate"))
     key = require_key("as_of", "version", "model", "parameter")
     bounds = require_rows(
         "the estimate lies outside its bounds", pl.col("estimate").is_between(pl.col("lower"), pl.col("upper"))
@@ -81,8 +87,9 @@ class Draws(Table):
     version: str
     draw: int = pa.Field(ge=0, description="number of the draw; the same number belongs together within a model")
     parameter: str
-    value: float = pa.Field(ge=0.0, lt=INFINITY, description="the parameter in this draw, in weeks and currency")
+    value: float = pa.Field(gt=-INFINITY, lt=INFINITY, description="the parameter in this draw, in weeks and currency")
 
+    signs = require_rows("only what is said of a covariate may be negative", is_signed("value"))
     key = require_key("as_of", "version", "model", "draw", "parameter")
 
 

@@ -10,6 +10,7 @@ from datetime import date
 
 import polars as pl
 
+from clv_pipeline.attributes import join_attributes
 from clv_pipeline.clv.backtest import Fold, FoldResult, choose_model, run_fold, sample_fitted, track_weeks
 from clv_pipeline.fitting import ask_fit, fit
 from clv_pipeline.periods import last_day, shift_period
@@ -176,10 +177,11 @@ def _know(step: Step, month: str, end: date) -> pl.DataFrame:
     step.lake.expose(step.con, _PERIODS, _list_months(step, month))
     step.materialize("marts.customers", step.select("2_marts/customers"))
     rfm = bind(load_sql("3_rfm/customers"), **(step.parameters | {"as_of": month, "as_of_end": end}))
-    return step.frame(
+    known = step.frame(
         f'SELECT k.customer_id, c.cohort, k.frequency, k.recency, k."T", k.monetary_value, k.spend, k.first_order'
         f" FROM ({rfm}) AS k INNER JOIN marts.customers AS c ON k.customer_id = c.customer_id ORDER BY k.customer_id"
     )
+    return join_attributes(step, step.settings, known, step.settings.models.covariates)
 
 
 def _list_months(step: Step, last: str) -> list[str]:
@@ -245,14 +247,21 @@ BACKTEST = StepSpec(
         # A month that is still open says little more than the last: it is not worth a backtest every day.
         Read(_PERIODS, Reach.ENDED),
         Read("marts.orders", Reach.ENDED),
+        Read("marts.first_orders", Reach.ENDED),
         Read("landing.customers", Reach.WHOLE),
         Read(_MEASURES, Reach.BEFORE),
         *REFIT_READS,
     ),
     compute=compute_backtest,
-    sql=("2_marts/customers", "3_rfm/customers", "5_models/backtest_window", "5_models/backtest_weeks"),
-    knobs=("models.candidates", "models.priors", "models.refit", "backtest.", "value.horizon_months", "periods.cohort"),
-    code=("clv/backtest", "clv/models", "clv/scores", "stages/refit"),
+    sql=(
+        *("2_marts/customers", "3_rfm/customers", "4_lenses/first_order_attributes"),
+        *("5_models/backtest_window", "5_models/backtest_weeks"),
+    ),
+    knobs=(
+        *(f"models.{name}" for name in ("candidates", "priors", "refit", "covariates")),
+        *("backtest.", "value.horizon_months", "periods.cohort", "source.columns"),
+    ),
+    code=("clv/backtest", "clv/models", "clv/scores", "stages/refit", "attributes"),
     kinds=frozenset({"python", "pymc"}),
     one_at_a_time=True,
     sees="ended",

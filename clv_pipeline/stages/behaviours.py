@@ -22,7 +22,6 @@ BEHAVIOURS = (
         "lenses.lens5_behaviour_calendar",
         behaviours.Lens5BehaviourCalendar,
         "Lenses 4 and 5: each behavioural cohort by calendar period, with its shares of the base.",
-        rules={"sums_to_periods": "4_lenses/check_lens5_behaviour_calendar"},
     ),
 )
 _DATED, _FOUND = "acquisition_dates_are_known", "filter_finds_customers"

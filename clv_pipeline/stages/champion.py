@@ -14,8 +14,10 @@ from typing import Any
 import polars as pl
 
 from clv_pipeline.clv.models.card import CardFacts, build_card, render_card
+from clv_pipeline.clv.models.covariates import list_covariates
 from clv_pipeline.clv.models.promotion import PINNED, Decision, Rule, Version, decide
 from clv_pipeline.clv.models.purchases import PURCHASE_MODELS
+from clv_pipeline.clv.models.result import ModelError
 from clv_pipeline.mlflow_log import find_server, log_version
 from clv_pipeline.model_store import find_version, keep_version
 from clv_pipeline.pins import PINS, Pin, find_pin
@@ -52,14 +54,18 @@ def compute_champion(step: Step) -> dict[str, pl.DataFrame]:
     )
     earlier = reached_months(_BEFORE, step.state, step.period)
     before = _read_version(step, earlier[0]) if earlier else None
+    used = _read_version(step, step.period)
     pin = find_pin(step.lake, step.period)
+    lacks = {
+        month: _find_lacking(step, _read(step, IN_USE, month)) for month in earlier + ([step.period] if used else [])
+    }
     is_new = not _was_fitted_before(step, challenger)
     needs_no_turn = not is_new and not _is_left_to_the_rule(step, pin, earlier)
     decision = decide(
         challenger,
-        before=before,
+        before=None if earlier and lacks[earlier[0]] else before,
         # Somebody who lifted a pin wants the rule, not what was used.
-        used=None if pin and pin.version is None else _read_version(step, step.period),
+        used=None if (pin and pin.version is None) or lacks.get(step.period) else used,
         pinned=pin.version if pin else None,
         criteria=dict(step.frame("SELECT model, value FROM models.choice").iter_rows()),
         rule=Rule(step.settings.models.promote, step.settings.models.tolerance),
@@ -68,6 +74,8 @@ def compute_champion(step: Step) -> dict[str, pl.DataFrame]:
     )
     if pin and decision.decision == PINNED:
         decision = replace(decision, reason=f"{decision.reason} It was {pin.reason} from {pin.as_of_from} on.")
+    if lacking := "; ".join(sorted({reason for reason in lacks.values() if reason})):
+        decision = replace(decision, reason=f"{decision.reason} {lacking}.")
     card = Cards.empty()
     if is_new:
         card = build_card(_gather_facts(step, parameters, decision, before, earlier))
@@ -160,7 +168,15 @@ def _load(
         if found and found.version == version:
             return found, _read(step, IN_USE, month), _read(step, _DRAWS, month)
     stored = find_version(step.lake, version)
+    if lacking := _find_lacking(step, stored.parameters.with_columns(pl.lit(version).alias("version"))):
+        raise ModelError(f"{lacking}: add it, or take another version with `clv promote`")
     return Version(**stored.facts["identity"]), stored.parameters, stored.read_draws()
+
+
+def _find_lacking(step: Step, parameters: pl.DataFrame) -> str:
+    """Why a version of these parameters cannot score: attributes that are no longer collected; else empty."""
+    missing = sorted(set(list_covariates(parameters)) - set(step.settings.attributes))
+    return f"{parameters['version'][0]} needs '{missing[0]}', which models.covariates does not name" if missing else ""
 
 
 def _read(step: Step, table: str, month: str) -> pl.DataFrame:
@@ -238,7 +254,14 @@ CHAMPION = StepSpec(
     reads=(*(Read(name, Reach.SAME) for name in _FIT), _BEFORE, _FITTED_BEFORE, Read(PINS, Reach.UP_TO)),
     compute=compute_champion,
     sql=(),
-    knobs=("models.promote", "models.tolerance", "source.currency"),
+    knobs=(
+        "models.promote",
+        "models.tolerance",
+        "models.covariates",
+        "periods.cohort_by",
+        "periods.only",
+        "source.currency",
+    ),
     code=("stages/champion", "clv/models/promotion", "clv/models/card", "clv/models/words"),
     kinds=frozenset({"python", "parquet"}),
     sees="fitted",

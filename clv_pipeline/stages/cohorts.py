@@ -24,6 +24,7 @@ BASES = (
     "numbered_orders",
     "cohorts",
     "cohort_cells",
+    "behaviour_cells",
     "customer_values",
 )
 COHORT_INPUTS = ("activity_masks", "waits", "trend_sizes", "trend_sums")
@@ -77,7 +78,7 @@ def compute_cohorts(queries: Queries, settings: Settings, as_of: str) -> dict[st
 
 
 def _spell(masks: pl.DataFrame) -> pl.DataFrame:
-    keys = ["grain", "cohort", "alignment", "years", "complete", "pattern", "seen_again"]
+    keys = ["grain", "cohort", "alignment", "years", "complete", "pattern", "repeat_pattern", "seen_again"]
     return spell_patterns(masks).select(*keys, "customers", "cohort_size", "share_customers")
 
 

@@ -37,13 +37,13 @@ FIRST_ORDERS = StepSpec(
         Table(
             "marts.first_orders",
             FirstOrders,
-            "What customers' first orders of the month were like, for [periods] cohort_by and only; else empty.",
+            "What customers' first orders of the month were like, for cohort_by, only and covariates; else empty.",
         ),
     ),
     reads=(Read("transactions.lines", Reach.SAME), Read("marts.orders", Reach.SAME)),
     compute=compute_first_orders,
     sql=("2_marts/first_orders",),
-    knobs=("periods.cohort_by", "periods.only", "source.columns"),
+    knobs=("periods.cohort_by", "periods.only", "models.covariates", "source.columns"),
     code=("attributes",),
     kinds=frozenset({"duckdb", "parquet"}),
 )

@@ -8,8 +8,8 @@ from typing import Any
 
 import polars as pl
 
+from clv_pipeline.attributes import join_attributes
 from clv_pipeline.clv.models import gate
-from clv_pipeline.clv.models.result import ModelError
 from clv_pipeline.fitting import ask_fit, fit
 from clv_pipeline.periods import list_periods
 from clv_pipeline.pictures import draw_fit
@@ -41,11 +41,9 @@ def _fit(step: Step) -> dict[str, pl.DataFrame]:
         for check in ("fit_converged", *gate.GATE_CHECKS):
             step.advise("models.parameters", check, "there is nothing to fit", passed=True)
         return {table.name: table.schema.empty() for table in MODELS.tables}
-    if models.covariates:
-        raise ModelError("models.covariates: no model takes covariates yet; write covariates = []")
     findings = judge_customers(step, customers)
     chosen = choose_transactions(step)
-    fitted = fit(customers, **_describe_fit(step.settings, chosen))
+    fitted = fit(_describe_customers(step, customers), **_describe_fit(step.settings, chosen))
     found = fitted.parameters.write_json() + fitted.draws.write_json()
     version = f"{month}-{chosen}-{sha256(found.encode()).hexdigest()[:8]}"
     doubts = [f"{model}: {doubt}" for model, doubt in fitted.doubts.items()]
@@ -80,7 +78,14 @@ def ask_fit_ahead(step: Step) -> None:
         return
     customers = know_customers(step)
     if not customers.is_empty():
-        ask_fit(customers, **_describe_fit(step.settings, chosen))
+        if step.settings.models.covariates:
+            step.materialize("marts.customers", step.select("2_marts/customers"))
+        ask_fit(_describe_customers(step, customers), **_describe_fit(step.settings, chosen))
+
+
+def _describe_customers(step: Step, customers: pl.DataFrame) -> pl.DataFrame:
+    """What a fit reads of customers: their history, and the attributes that the settings name."""
+    return join_attributes(step, step.settings, customers, step.settings.models.covariates).drop("customer_id")
 
 
 def _repeat_advice(step: Step, judged: pl.DataFrame) -> None:
@@ -168,17 +173,22 @@ MODELS = StepSpec(
         Read("rfm.customers", Reach.FITTED_AS_OF),
         Read("marts.orders", Reach.FITTED),
         Read("marts.customer_periods", Reach.FITTED),
+        Read("marts.first_orders", Reach.FITTED),
         Read("landing.customers", Reach.WHOLE),
         Read("models.parameters", Reach.BEFORE),
     ),
     compute=compute_models,
-    sql=("2_marts/customers", "3_rfm/customers", "5_models/purchase_intervals", "5_models/first_months"),
+    sql=(
+        *("2_marts/customers", "3_rfm/customers", "4_lenses/first_order_attributes"),
+        *("5_models/purchase_intervals", "5_models/first_months"),
+    ),
     knobs=(
         *(f"models.{name}" for name in ("transactions", "estimation", "priors", "covariates")),
         *(f"models.{name}" for name in ("draws", "chains", "tune", "seed")),
         "value.horizon_months",
+        "source.columns",
     ),
-    code=("clv/models", "stages/refit"),
+    code=("clv/models", "attributes", "stages/refit"),
     kinds=frozenset({"python", "pymc"}),
     one_at_a_time=True,
     sees="fitted",

@@ -10,7 +10,7 @@ from clv_pipeline.attributes import prepare_attributes
 from clv_pipeline.clv.lenses.projection import plan_growth, project_cohorts
 from clv_pipeline.periods import shift_period
 from clv_pipeline.schemas.lenses.lens5_projection import Lens5GrowthPlan, Lens5Projection
-from clv_pipeline.stages.scores import earned_margin
+from clv_pipeline.stages.scores import add_covariates, earned_margin
 from clv_pipeline.steps import Reach, Read, Step, StepSpec, Table
 
 _PROJECTION, _PLAN = "lenses.lens5_projection", "lenses.lens5_growth_plan"
@@ -18,7 +18,7 @@ _PROJECTION, _PLAN = "lenses.lens5_projection", "lenses.lens5_growth_plan"
 _SEEN = """
     FROM rfm.customers AS r INNER JOIN lenses.base_customers AS b ON r.customer_id = b.customer_id AND b.in_base"""
 _CUSTOMERS = f"""
-    SELECT c.cohort, r.frequency, r.recency, r."T", r.monetary_value
+    SELECT r.customer_id, c.cohort, r.frequency, r.recency, r."T", r.monetary_value
     {_SEEN} INNER JOIN marts.customers AS c ON r.customer_id = c.customer_id"""
 _WINDOWS = """
     SELECT window_start, acquired, profit, profit - profit_earlier AS profit_newest
@@ -33,9 +33,10 @@ def compute_projection(step: Step) -> dict[str, pl.DataFrame]:
     if customers.is_empty():
         return {_PROJECTION: Lens5Projection.empty(), _PLAN: Lens5GrowthPlan.empty()}
     months = step.settings.periods.window_months
+    parameters = step.frame("SELECT model, parameter, estimate FROM models.in_use")
     projected = project_cohorts(
-        customers,
-        step.frame("SELECT model, parameter, estimate FROM models.in_use"),
+        add_covariates(step, customers, parameters),
+        parameters,
         window_months=months,
         margin=earned_margin(step, _SEEN) or float(step.settings.value.margin),
         orders_per_purchase=step.frame(f"SELECT sum(r.orders) / sum(r.frequency + 1) AS ratio {_SEEN}").item(),
@@ -100,6 +101,6 @@ PROJECTION = StepSpec(
     compute=compute_projection,
     sql=("2_marts/customers", "4_lenses/first_order_attributes", "4_lenses/base_customers"),
     knobs=("value.margin", "periods.", "lenses.growth", "source.columns"),
-    code=("attributes", "clv/models", "clv/scores", "clv/lenses/projection", "stages/projection"),
+    code=("attributes", "clv/models", "clv/scores", "clv/lenses/projection", "stages/scores", "stages/projection"),
     kinds=frozenset({"python", "parquet"}),
 )

@@ -67,9 +67,8 @@ def know_customers(step: Step) -> pl.DataFrame:
     rfm = "rfm.customers"
     if month != step.period:
         rfm = f"({bind(load_sql('3_rfm/customers'), as_of=month, as_of_end=step.state.as_of_end(month))})"
-    return step.frame(
-        f'SELECT frequency, recency, "T", monetary_value, spend, orders FROM {rfm} AS k ORDER BY customer_id'
-    )
+    columns = 'customer_id, frequency, recency, "T", monetary_value, spend, orders'
+    return step.frame(f"SELECT {columns} FROM {rfm} AS k ORDER BY customer_id")
 
 
 def _read_last_fit(step: Step) -> str | None:

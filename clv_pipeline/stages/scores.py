@@ -8,6 +8,8 @@ from decimal import Decimal
 
 import polars as pl
 
+from clv_pipeline.attributes import join_attributes
+from clv_pipeline.clv.models.covariates import list_covariates
 from clv_pipeline.clv.models.promotion import PINNED
 from clv_pipeline.clv.models.refit import DRIFT
 from clv_pipeline.clv.scores import score_customers
@@ -33,6 +35,7 @@ def compute_scores(step: Step) -> dict[str, pl.DataFrame]:
         step.advise(PUBLICATION, _PUBLISHED, "there is nobody to score", passed=True)
         return {SCORED: Scores.empty(), PUBLICATION: Publication.empty()}
     parameters = step.frame("SELECT model, parameter, estimate FROM models.in_use")
+    customers = add_covariates(step, customers, parameters)
     version = step.frame("SELECT min(version) AS version FROM models.in_use").item()
     margin = earned_margin(step) or float(value.margin)
     scores = score_customers(
@@ -47,18 +50,19 @@ def compute_scores(step: Step) -> dict[str, pl.DataFrame]:
     identified = scores.with_columns(pl.lit(step.period).alias("as_of"), pl.lit(version).alias("model_version"))
     return {
         # First, so that nobody sees scores before it is decided that he may.
-        PUBLICATION: _decide_publication(step, customers, scores, version),
+        PUBLICATION: _decide_publication(step, scores, version),
         SCORED: identified.select("as_of", *scores.columns, "model_version").sort("customer_id"),
     }
 
 
-def _decide_publication(step: Step, customers: pl.DataFrame, scores: pl.DataFrame, version: str) -> pl.DataFrame:
+def _decide_publication(step: Step, scores: pl.DataFrame, version: str) -> pl.DataFrame:
     earlier = reached_months(_BEFORE, step.state, step.period)
     rows = pl.read_parquet(step.lake.path(PUBLICATION, earlier[0]).read_bytes()).to_dicts() if earlier else []
     last_as_of, last = (str(rows[0]["published_as_of"]), rows[0]["published_version"]) if rows else (step.period, None)
     move, limit = None, step.settings.publication.move
     if last is not None and last != version:
         parameters = pl.read_parquet(step.lake.path("models.in_use", last_as_of).read_bytes())
+        customers = add_covariates(step, step.frame(_CUSTOMERS), parameters)
         move = measure_move(customers, scores, parameters, step.settings.value.horizon_months)
     verdict = judge_scores(
         move,
@@ -80,6 +84,14 @@ def _decide_publication(step: Step, customers: pl.DataFrame, scores: pl.DataFram
     }
     step.record(PUBLICATION, {name: row[name] for name in ("published", "published_as_of", "reason")})
     return pl.DataFrame([row], schema_overrides={"move": pl.Float64})
+
+
+def add_covariates(step: Step, customers: pl.DataFrame, parameters: pl.DataFrame) -> pl.DataFrame:
+    """`customers` with the attributes that these parameters need; nothing is read where they need none."""
+    if names := list_covariates(parameters):
+        step.materialize("marts.customers", step.select("2_marts/customers"))
+        return join_attributes(step, step.settings, customers, names)
+    return customers
 
 
 def earned_margin(step: Step, customers: str = "FROM rfm.customers AS r") -> float | None:
@@ -112,10 +124,13 @@ SCORES = StepSpec(
         Read("rfm.customers", Reach.SAME),
         *(Read(f"models.{name}", Reach.SAME) for name in ("in_use", "promotions", "refits")),
         _BEFORE,
+        Read("marts.customer_periods", Reach.HISTORY),
+        Read("marts.first_orders", Reach.HISTORY),
+        Read("landing.customers", Reach.WHOLE),
     ),
     compute=compute_scores,
-    sql=(),
-    knobs=("value.", "publication."),
-    code=("clv/models", "clv/scores"),
+    sql=("2_marts/customers", "4_lenses/first_order_attributes"),
+    knobs=("value.", "publication.", "source.columns"),
+    code=("clv/models", "clv/scores", "attributes", "stages/scores"),
     kinds=frozenset({"python", "parquet"}),
 )

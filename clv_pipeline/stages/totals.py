@@ -7,6 +7,7 @@ import polars as pl
 
 from clv_pipeline.clv.scores import total_scores
 from clv_pipeline.schemas.scores import Totals
+from clv_pipeline.stages.scores import add_covariates
 from clv_pipeline.steps import Reach, Read, Step, StepSpec, Table
 
 _LEVELS = ("segment", "decile", "cohort")
@@ -20,9 +21,10 @@ def compute_totals(step: Step) -> pl.DataFrame:
     scores = step.frame(step.select("6_scores/scored"))
     if scores.is_empty():
         return Totals.empty()
+    parameters = step.frame(_PARAMETERS)
     totals = total_scores(
-        scores,
-        step.frame(_PARAMETERS),
+        add_covariates(step, scores, parameters),
+        parameters,
         step.frame(_DRAWS),
         levels=_LEVELS,
         horizon_months=step.settings.value.horizon_months,
@@ -48,11 +50,12 @@ TOTALS = StepSpec(
         Read("models.in_use", Reach.SAME),
         Read("models.in_use_draws", Reach.SAME),
         Read("marts.customer_periods", Reach.HISTORY),
+        Read("marts.first_orders", Reach.HISTORY),
         Read("landing.customers", Reach.WHOLE),
     ),
     compute=compute_totals,
-    sql=("2_marts/customers", "6_scores/scored"),
-    knobs=("value.horizon_months", "periods."),
-    code=("clv/models", "clv/scores", "stages/totals"),
+    sql=("2_marts/customers", "4_lenses/first_order_attributes", "6_scores/scored"),
+    knobs=("value.horizon_months", "periods.", "source.columns"),
+    code=("clv/models", "clv/scores", "attributes", "stages/scores", "stages/totals"),
     kinds=frozenset({"python", "parquet"}),
 )

@@ -1,8 +1,10 @@
 """Stage 4, lenses 1 and 2: the relations that both share, and the lenses that need more than a SELECT.
 
 Belongs here: in which order they are made, and their parameters. Does not belong here: their arithmetic
-(`sql/4_lenses/`, `clv/lenses/windows.py`), or the list of tables (`lenses.py`).
+(`sql/4_lenses/`, `clv/lenses/windows.py`), or the list of tables (`window_tables.py`).
 """
+
+from collections.abc import Sequence
 
 import polars as pl
 
@@ -17,7 +19,6 @@ RELATIONS = (
     "window_customers",
     "window_headlines",
     "ranked_customers",
-    "deciles",
     "decile_cutoffs",
     "decile_moves",
 )
@@ -27,6 +28,7 @@ WINDOW_TABLES = tuple(f"lenses.{name}" for name in windows.WINDOW_TABLES)
 
 def prepare_windows(queries: Queries, settings: Settings) -> None:
     """Keeps what customers did in the latest window and in the one before it."""
+    queries.materialize("lenses.given_cutoffs", _list_cutoffs(settings.lenses.profit_cutoffs))
     for name in RELATIONS:
         queries.materialize(f"lenses.{name}", queries.select(f"4_lenses/{name}", **choose_parameters(settings)))
 
@@ -47,3 +49,10 @@ def choose_parameters(settings: Settings) -> dict[str, Literal]:
         "cutoff_cents": int(settings.value.cutoff_step * 100),
         "has_costs": bool({"unit_cost", "line_cost"} & settings.source.columns.keys()),
     }
+
+
+def _list_cutoffs(cutoffs: Sequence[float]) -> str:
+    """A SELECT of the ten deciles and their lower ends, of which the last has none; of no row without cut-offs."""
+    ends = [f"CAST({cutoff:.2f} AS DECIMAL(18, 2))" for cutoff in cutoffs] + ["CAST(NULL AS DECIMAL(18, 2))"]
+    rows = [f"SELECT CAST({n} AS BIGINT) AS decile, {end} AS threshold" for n, end in enumerate(ends, start=1)]
+    return " UNION ALL ".join(rows) if cutoffs else f"{rows[0]} WHERE FALSE"

@@ -4,7 +4,7 @@ Belongs here: one function a table, named as it, that gives its rows. Does not b
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
 from clv_pipeline_tests.lenses_by_hand.example import QUARTERS, Customer, Total
@@ -102,23 +102,32 @@ def repeat_buying(customers: list[Customer], grain: str) -> Iterator[Row]:
 
 
 def activity_patterns(customers: list[Customer], grain: str, alignment: str) -> Iterator[Row]:
-    """Lens 3, item 4: a letter for each year, from the cohort's first period or from its calendar year on."""
+    """Lens 3, item 4: a letter for each year, from the cohort's first period or from its calendar year on.
+
+    Y for an order in the year; in `repeat_pattern` the first year needs two.
+    """
     for cohort, members in split_cohorts(customers, grain).items():
         start = list_ages(cohort, grain)[0].start
         years = range(start if alignment == "age" else start // 4 * 4, QUARTERS, 4)
-        patterns = Counter(
-            "".join("Y" if any(q in c.quarters for q in range(y, y + 4)) else "N" for y in years) for c in members
-        )
-        for pattern, number in patterns.items() if cohort != BEFORE else ():
+        orders = [
+            [sum(c.quarters[q].orders for q in range(y, y + 4) if q in c.quarters) for y in years] for c in members
+        ]
+        patterns = Counter((_spell(n > 0 for n in of), _spell([of[0] > 1, *(n > 0 for n in of[1:])])) for of in orders)
+        for (pattern, repeated), number in patterns.items() if cohort != BEFORE else ():
             yield {
                 "cohort": cohort,
                 "pattern": pattern,
+                "repeat_pattern": repeated,
                 "years": len(years),
-                "seen_again": "Y" in pattern[1:],
+                "seen_again": "Y" in repeated,
                 "customers": number,
                 "cohort_size": len(members),
                 "share_customers": ratio(number, len(members)),
             }
+
+
+def _spell(answers: Iterable[bool]) -> str:
+    return "".join("Y" if answer else "N" for answer in answers)
 
 
 def value_deciles(customers: list[Customer], grain: str) -> Iterator[Row]:
@@ -235,14 +244,21 @@ def cohort_shares(customers: list[Customer], grain: str) -> Iterator[Row]:
         base = list_active(customers, period)
         whole = add(base.values())
         for cohort, members in split_cohorts(customers, grain).items():
-            if period not in list_ages(cohort, grain):
+            ages = list_ages(cohort, grain)
+            if period not in ages:
                 continue
             own = list_active(members, period)
-            total = add(own.values())
+            before = list_active(members, ages[ages.index(period) - 1]) if period != ages[0] else {}
+            total, again = add(own.values()), len(own.keys() & before.keys())
             yield {
                 "cohort": cohort,
                 "calendar_period": label(period),
+                "acquired": sum(c.quarter in period for c in members),
                 "active": len(own),
+                "active_again": again,
+                "repeat_buying_rate": ratio(again, len(before)),
+                "active_to_before": ratio(len(own), len(before)),
+                "profit_to_before": ratio(total.profit, max(add(before.values()).profit, 0)),
                 **describe(len(own), total),
                 "profit_per_active": ratio(total.profit, 100 * len(own)),
                 "share_active": ratio(len(own), len(base)),
@@ -270,6 +286,7 @@ def periods(customers: list[Customer], grain: str) -> Iterator[Row]:
             "share_profit_newest": ratio(whole.profit - earlier, whole.profit),
             "profit_earlier": money(earlier),
             "carry_over": ratio(earlier, add(before.values()).profit) if before is not None else None,
+            "carry_over_active": ratio(len(base) - len(new), len(before)) if before is not None else None,
             "active_again": again,
             "repeat_buying_rate": ratio(again, len(before)) if before is not None else None,
         }

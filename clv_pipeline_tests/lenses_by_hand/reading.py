@@ -73,12 +73,18 @@ def cut_customers(base: Mapping[str, Total]) -> dict[str, int]:
 
 
 def cut_value(base: Mapping[str, Total]) -> dict[str, int]:
-    """The value decile of each: the one in which the customer's own part of the cumulated profit begins."""
-    whole, before, found = add(base.values()).profit, 0, {}
+    """The value decile of each: who earned more than the threshold of a decile lies in it or in a better one."""
+    thresholds = find_thresholds(base)
+    return {name: 1 + sum(total.profit <= threshold for threshold in thresholds) for name, total in base.items()}
+
+
+def find_thresholds(base: Mapping[str, Total]) -> list[int]:
+    """The profit of the customer, best first, with whom the cumulated profit passes 1 to 9 tenths of all."""
+    whole, so_far, found = add(base.values()).profit, 0, []
     for name in rank(base):
-        loses = base[name].profit <= 0
-        found[name] = 10 if loses else min(10 * before // whole + 1, 10)
-        before += base[name].profit
+        so_far += base[name].profit
+        while len(found) < 9 and 10 * so_far > (len(found) + 1) * whole:
+            found.append(base[name].profit)
     return found
 
 
@@ -95,7 +101,10 @@ def describe_deciles(base: Mapping[str, Total], deciles: Mapping[str, int]) -> l
             | share(total, whole)
             | {"highest_profit": money(max(profits)), "lowest_profit": money(min(profits))}
             | {"profit_per_customer": ratio(total.profit, 100 * len(names))}
+            | {"spend_per_customer": ratio(total.spend, 100 * len(names))}
         )
+    for row, following in pairwise([*rows, {"highest_profit": None}]):
+        row["threshold"] = following["highest_profit"]
     return rows
 
 

@@ -150,7 +150,7 @@ def test_lens_2(grain: str, base: list[Customer], lenses: Tables) -> None:
     compare(lenses["lens2_bridge"], ["step"], windows.bridge(base, first, second))
     compare(lenses["lens2_common_deciles"], ("window_number", "decile"), windows.common_deciles(before, after, STEP))
     compare(lenses["lens2_migration"], ("decile_1", "decile_2"), windows.migration(base, first, second, STEP))
-    directions = ("profit_up", "orders_up", "spend_per_order_up", "margin_up")
+    directions = [f"{name}_direction" for name in windows.DIRECTED]
     compare(lenses["lens2_up_down"], directions, windows.up_down(before, after))
 
 
@@ -166,7 +166,7 @@ def test_lens_3(grain: str, base: list[Customer], lenses: Tables) -> None:
     compare(of["lens3_repeat_buying"], ("cohort", "calendar_period"), cohorts.repeat_buying(base, grain))
     for alignment in ("age", "calendar"):
         patterns = of["lens3_activity_patterns"].filter(alignment=alignment)
-        compare(patterns, ("cohort", "pattern"), cohorts.activity_patterns(base, grain, alignment))
+        compare(patterns, ("cohort", "pattern", "repeat_pattern"), cohorts.activity_patterns(base, grain, alignment))
     compare(of["lens3_rfm"], ("cohort", "last_active", "frequency", "profit_band"), cohorts.rfm(base, grain, BANDS))
 
 

@@ -4,7 +4,7 @@ Belongs here: one function a table, named as it, that gives its rows. Does not b
 """
 
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from itertools import product
 
@@ -13,8 +13,8 @@ from clv_pipeline_tests.lenses_by_hand.reading import (
     Base,
     Row,
     add,
-    cut_customers,
     describe,
+    find_thresholds,
     list_active,
     measure,
     money,
@@ -24,6 +24,8 @@ from clv_pipeline_tests.lenses_by_hand.reading import (
     summarise,
     sums,
 )
+
+DIRECTED = ("profit", "orders", "spend_per_order", "margin")
 
 
 def headline(base: Base) -> Row:
@@ -88,8 +90,14 @@ def spend_by_orders(base: Base) -> Iterator[Row]:
             "share_customers": ratio(len(group), len(base)),
             **sums(whole),
             "aov": ratio(whole.spend, 100 * whole.orders),
-            "mean_spend_per_order": sum(each, Fraction()) / len(each) if each else None,
+            **{f"{name}_spend_per_order": value for name, value in _spread(each).items()},
         }
+
+
+def _spread(each: Sequence[Fraction]) -> dict[str, Fraction | float | None]:
+    found = summarise(each) if each else {}
+    deviation = statistics.stdev(map(float, each)) if len(each) > 1 else None
+    return {name: found.get(name) for name in ("mean", "min", "p05", "median", "p95", "max")} | {"sd": deviation}
 
 
 def concentration(base: Base) -> Iterator[Row]:
@@ -185,16 +193,14 @@ def bridge(customers: list[Customer], first: range, second: range) -> Iterator[R
 
 
 def cut_off(later: Base, step: int) -> list[int]:
-    """Lens 2, item 5: the lowest profits of deciles 1 to 9 of the later window, rounded half up to `step` cents."""
-    deciles = cut_customers(later)
-    lowest = [min(total.profit for name, total in later.items() if deciles[name] == d) for d in range(1, 10)]
-    return [(2 * cents + step) // (2 * step) * step for cents in lowest]
+    """Lens 2, item 5: the thresholds of the later window's value deciles, rounded half up to `step` cents."""
+    return [(2 * cents + step) // (2 * step) * step for cents in find_thresholds(later)]
 
 
 def cut_commonly(base: Base, later: Base, step: int) -> dict[str, int]:
     """The decile of each customer on these cut-offs."""
     floors = cut_off(later, step)
-    return {name: 1 + sum(total.profit < floor for floor in floors) for name, total in base.items()}
+    return {name: 1 + sum(total.profit <= floor for floor in floors) for name, total in base.items()}
 
 
 def common_deciles(before: Base, after: Base, step: int) -> Iterator[Row]:
@@ -236,12 +242,13 @@ def migration(customers: list[Customer], first: range, second: range, step: int)
 def up_down(before: Base, after: Base) -> Iterator[Row]:
     """Lens 2, item 6."""
     both = before.keys() & after.keys()
-    ups = {name: tuple(_list_ups(before[name], after[name]).values()) for name in both}
-    for directions in product((False, True), repeat=4):
-        names = [name for name in both if ups[name] == directions]
+    found = {name: tuple(_list_directions(before[name], after[name])) for name in both}
+    for directions in set(found.values()):
+        names = [name for name in both if found[name] == directions]
         profits = [add(base[name] for name in names).profit for base in (before, after)]
         yield {
-            **dict(zip(_list_ups(Total(1), Total(1)), directions, strict=True)),
+            **{f"{name}_direction": word for name, word in zip(DIRECTED, directions, strict=True)},
+            "pattern": "".join("U" if word in {"up", "same"} else "D" for word in directions),
             "customers": len(names),
             "share_customers": ratio(len(names), len(both)),
             "profit_1": money(profits[0]),
@@ -249,9 +256,8 @@ def up_down(before: Base, after: Base) -> Iterator[Row]:
         }
 
 
-def _list_ups(before: Total, after: Total) -> Mapping[str, bool]:
+def _list_directions(before: Total, after: Total) -> Iterator[str]:
     old, new = measure(before), measure(after)
-    return {
-        f"{name}_up": name in old and name in new and old[name] < new[name]
-        for name in ("profit", "orders", "spend_per_order", "margin")
-    }
+    for name in DIRECTED:
+        known = name in old and name in new
+        yield ("up" if old[name] < new[name] else "down" if old[name] > new[name] else "same") if known else "undefined"

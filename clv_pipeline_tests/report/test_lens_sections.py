@@ -57,16 +57,28 @@ def test_the_frequent_buyer_is_set_beside_the_one_time_buyer() -> None:
 
 def test_moves_and_directions() -> None:
     moves = pl.DataFrame({"decile_1": [1, 1, 1, 2], "decile_2": [1, 2, None, 1], "customers": [5, 3, 2, 7]})
-    groups = pl.DataFrame({"profit_up": [True, False], "customers": [30, 70], "profit_change": [50.0, -80.0]})
+    groups = pl.DataFrame(
+        {
+            "pattern": ["UUDU", "UUDU", "DDDD"],
+            "profit_direction": ["up", "same", "down"],
+            "customers": [20, 10, 70],
+            "share_customers": [0.2, 0.1, 0.7],
+            "profit_1": [10.0, 0.0, 100.0],
+            "profit_2": [60.0, 0.0, 20.0],
+            "profit_change": [50.0, 0.0, -80.0],
+        }
+    )
 
     assert lens2_moves.describe_migration(moves) == (
         "Of the 10 customers in decile 1 in the window before, 50% are in it again and 20% were not active in the "
         "latest window."
     )
     assert lens2_moves.describe_up_down(groups, "USD") == (
-        "Of the 100 customers active in both windows, 30 (30%) brought more profit than before; together they brought "
+        "Of the 100 customers active in both windows, 20 (20%) brought more profit than before; together they brought "
         "$30.00 less."
     )
+    named = lens2_moves.name_patterns(groups).select("name", "customers", "profit_change").rows()
+    assert named == [("profit, orders, margin", 30, 50.0), ("nothing", 70, -80.0)]
 
 
 def test_what_became_of_a_cohort() -> None:
@@ -86,6 +98,7 @@ def test_what_became_of_a_cohort() -> None:
             "years": 2,
             "complete": True,
             "pattern": ["YN", "YY", "YY"],
+            "repeat_pattern": ["NN", "NY", "NY"],
             "seen_again": [False, True, True],
             "customers": [75, 25, 25],
             "share_customers": [0.75, 0.25, 0.25],
@@ -98,8 +111,7 @@ def test_what_became_of_a_cohort() -> None:
     with build_unchecked():
         section = lens3_purchases.build_patterns(make_data(lens3_activity_patterns=patterns))
     assert read_first(section) == (
-        "Of the 100 customers of the cohorts with the most years, 75 (75%) were never seen again after their first "
-        "year."
+        "Of the 100 customers of the cohorts with the most years, 75 (75%) never bought again."
     )
 
 

@@ -170,7 +170,14 @@ def test_pictures_of_one_cohort_follow_the_choice_and_else_show_the_oldest() -> 
     cohorts = ["2021Q1", "2021Q2"]
     ages = pl.DataFrame({"cohort": cohorts, "cohort_start": ["2021-01", "2021-04"], "age": 0, "pct_active": 1.0})
     deciles = pl.DataFrame(
-        {"grain": "quarter", "cohort": cohorts, "decile": 1, "customers": [4, 9], "share_customers": [0.4, 0.9]}
+        {
+            "grain": "quarter",
+            "cohort": cohorts,
+            "decile": 1,
+            "customers": [4, 9],
+            "share_customers": [0.4, 0.9],
+            "share_profit": 0.1,
+        }
     )
     given = {"lenses.lens3_cohort_age": ages, "lenses.lens3_value_deciles": deciles}
     with build_unchecked():
@@ -179,7 +186,9 @@ def test_pictures_of_one_cohort_follow_the_choice_and_else_show_the_oldest() -> 
     assert section is not None
     figure = section.blocks[0]
     assert isinstance(figure, Figure)
-    assert figure.sentence == "Of the 2021Q1 cohort, 4 customers (40%) brought the first tenth of the profit to date."
+    assert figure.sentence == (
+        "The best value decile of the 2021Q1 cohort holds 4 customers (40% of it) and 10% of its profit to date."
+    )
     (rows,) = figure.spec["datasets"].values()
     assert {row["cohort"] for row in rows} == set(cohorts)
     assert figure.spec["transform"] == [{"filter": "datum.cohort == (cohort == '' ? \"2021Q1\" : cohort)"}]

@@ -143,7 +143,10 @@ def test_every_chart_has_a_text_and_a_valid_specification() -> None:
     labelled = {str(v["data-chart"]): v["aria-label"] or "" for _, v in page.elements if v.get("data-chart")}
     assert set(labelled) == set(charts)
     assert [name for name, text in labelled.items() if not re.fullmatch(r"Chart: .+\. .+\.", text)] == []
-    assert [name for name, spec in charts.items() if not all(spec["datasets"].values())] == []
+    sets = read_json(html, "datasets")
+    assert {name for spec in charts.values() for name in spec["datasets"]} == set(sets)
+    assert [name for name, rows in sets.items() if not rows["rows"]] == []
+    assert [name for name, rows in sets.items() if {len(row) for row in rows["rows"]} != {len(rows["names"])}] == []
     assert {spec["width"] for spec in charts.values()} == {"container"}
     bare = [{**spec, "datasets": {}} for spec in charts.values()]
     for spec in {describe_shape(spec): spec for spec in bare}.values():
@@ -192,8 +195,9 @@ def test_an_open_month_is_marked_everywhere() -> None:
     assert "June 2000 is still open: data reach to 14 June 2000" in page.text["summary"]
     assert not re.search(r"\bup \d", page.text["summary"])
     assert "(incomplete)" in page.text["lens2"]
-    [months] = read_json(html, "charts")["chart-months"]["datasets"].values()
-    states = {row["period"]: row["state"] for row in months}
+    [months] = read_json(html, "charts")["chart-months"]["datasets"]
+    columns, rows = read_json(html, "datasets")[months].values()
+    states = {row[columns.index("period")]: row[columns.index("state")] for row in rows}
     assert {period for period, state in states.items() if state == "incomplete"} == {"2000-06"}
 
 

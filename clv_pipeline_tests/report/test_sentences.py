@@ -157,7 +157,7 @@ def test_cohort_activity_leaves_incomplete_periods_out() -> None:
 
     assert lens3.describe_activity(grid, "quarter") == (
         "One quarter after acquisition, 30% of the 2022Q1 cohort were active and 10% of the 2022Q2 cohort; "
-        "over all cohorts 15%."
+        "together 15%."
     )
     assert lens3.describe_activity(grid.head(3), "quarter") == (
         "Of the 100 customers acquired in 2022Q1, 30% were active at age 1 and 20% at age 2, in 2022Q3."

@@ -14,6 +14,7 @@ import polars as pl
 from hypothesis import strategies as st
 
 from clv_pipeline.contracts import audit_query, audit_schema
+from clv_pipeline.period_settings import Lenses
 from clv_pipeline.settings import REQUIRED_COLUMNS, Settings, Source, Value
 from clv_pipeline.sql import Literal, bind, load_sql
 from clv_pipeline.stages.cohorts import prepare_cohorts
@@ -49,7 +50,14 @@ class Marts:
         return self.select(query).rows()
 
     def as_of(
-        self, as_of: str, as_of_end: date, *, window_months: int = 3, cohort_months: int = 1, cutoff_step: str = "0.01"
+        self,
+        as_of: str,
+        as_of_end: date,
+        *,
+        window_months: int = 3,
+        cohort_months: int = 1,
+        cutoff_step: str = "0.01",
+        profit_cutoffs: tuple[float, ...] = (),
     ) -> "AsOf":
         """Exposes the months up to `as_of` only, with marts.customers and what lenses 1 and 2 read."""
         parameters: dict[str, Literal] = {
@@ -62,7 +70,8 @@ class Marts:
         for table in ("customer_periods", "orders"):
             query = f"SELECT * FROM built.{table} WHERE period <= '{as_of}'"
             self.con.execute(f"CREATE OR REPLACE VIEW marts.{table} AS {query}")
-        now = AsOf(self.con, parameters, Settings(value=Value(cutoff_step=Decimal(cutoff_step)), source=_SOURCE))
+        value, lenses = Value(cutoff_step=Decimal(cutoff_step)), Lenses(profit_cutoffs=profit_cutoffs)
+        now = AsOf(self.con, parameters, Settings(value=value, source=_SOURCE, lenses=lenses))
         now.prepare()
         return now
 
@@ -75,9 +84,9 @@ class AsOf:
     parameters: dict[str, Literal]
     settings: Settings
 
-    def run(self, name: str) -> pl.DataFrame:
+    def run(self, name: str, **more: Literal) -> pl.DataFrame:
         """The rows of `sql/<name>.sql`."""
-        return self.frame(self.select(name))
+        return self.frame(self.select(name, **more))
 
     def prepare(self) -> None:
         """Keeps what the tables of all lenses share."""

@@ -83,7 +83,7 @@ def test_the_calendar_shows_shares_acquisitions_and_repeat_buying() -> None:
         ("2022Q4", 0, 0, 0.0, 0.0),
     ]
     now.con.execute("UPDATE staged_lenses_lens5_behaviour_calendar SET orders = orders + 1 WHERE cohort = 'web'")
-    assert now.run("4_lenses/check_lens5_behaviour_calendar").height > 0
+    assert now.run("4_lenses/check_lens5_periods").height > 0
 
 
 def test_values_to_date_are_of_the_customers_of_the_cohort() -> None:

@@ -83,19 +83,25 @@ def test_time_between_orders(frames: dict[str, pl.DataFrame]) -> None:
     lens3.Lens3Interpurchase.validate(waits, lazy=True)
     lens3.Lens3InterpurchaseBands.validate(bands, lazy=True)
     # In days: e 14, d 21, f 365, a 446 (and then 304), b 772.
-    assert annual(waits, "cohort", "from_order", "intervals", "mean_weeks", "median_weeks") == [
-        ("all", 1, 5, round(323.6 / 7, 6), round(365 / 7, 6)),
-        ("all", 2, 1, round(304 / 7, 6), round(304 / 7, 6)),
-        ("2020", 1, 3, 59.0, round(446 / 7, 6)),
-        ("2020", 2, 1, round(304 / 7, 6), round(304 / 7, 6)),
-        ("2021", 1, 2, round(379 / 14, 6), round(379 / 14, 6)),
+    assert annual(waits, "cohort", "from_order", "orders", "intervals", "mean_weeks", "median_weeks") == [
+        ("all", 1, 7, 5, round(323.6 / 7, 6), round(365 / 7, 6)),
+        ("all", 2, 5, 1, round(304 / 7, 6), round(304 / 7, 6)),
+        ("all", 3, 1, 0, None, None),
+        ("2020", 1, 4, 3, 59.0, round(446 / 7, 6)),
+        ("2020", 2, 3, 1, round(304 / 7, 6), round(304 / 7, 6)),
+        ("2020", 3, 1, 0, None, None),
+        ("2021", 1, 2, 2, round(379 / 14, 6), round(379 / 14, 6)),
+        ("2021", 2, 2, 0, None, None),
+        ("2022", 1, 1, 0, None, None),
     ]
+    assert annual(waits, "share_followed", cohort="2020") == [(0.75,), (round(1 / 3, 6),), (0.0,)]
     filled = bands.filter(pl.col("intervals") > 0)
-    columns = ("lower_weeks", "upper_weeks", "intervals", "share_intervals")
+    columns = ("lower_weeks", "upper_weeks", "intervals", "share_intervals", "share_of_orders")
+    # Of seven first orders, five were followed.
     assert annual(filled, *columns, cohort="all", from_order=1) == [
-        (1.0, 2.0, 1, 0.2),
-        (2.0, 4.0, 1, 0.2),
-        (52.0, None, 3, 0.6),
+        (1.0, 2.0, 1, 0.2, round(1 / 7, 6)),
+        (2.0, 4.0, 1, 0.2, round(2 / 7, 6)),
+        (52.0, None, 3, 0.6, round(5 / 7, 6)),
     ]
 
 
@@ -120,22 +126,23 @@ def test_annual_repeat_buying_rates(three_years: AsOf) -> None:
 def test_activity_patterns(frames: dict[str, pl.DataFrame]) -> None:
     patterns = frames["lens3_activity_patterns"]
     lens3.Lens3ActivityPatterns.validate(patterns, lazy=True)
-    found = annual(patterns, "cohort", "pattern", "seen_again", "customers", "share_customers", alignment="age")
-    assert sorted(found) == [
-        ("2020", "YNN", False, 1, 0.25),
-        ("2020", "YNY", True, 1, 0.25),
-        ("2020", "YYN", True, 1, 0.25),
-        ("2020", "YYY", True, 1, 0.25),
-        ("2021", "YN", False, 1, 0.5),
-        ("2021", "YY", True, 1, 0.5),
-        ("2022", "Y", False, 1, 1.0),
+    columns = ("cohort", "pattern", "repeat_pattern", "seen_again", "customers", "share_customers")
+    assert sorted(annual(patterns, *columns, alignment="age")) == [
+        ("2020", "YNN", "NNN", False, 1, 0.25),
+        ("2020", "YNY", "NNY", True, 1, 0.25),
+        ("2020", "YYN", "NYN", True, 1, 0.25),
+        ("2020", "YYY", "NYY", True, 1, 0.25),
+        ("2021", "YN", "YN", True, 1, 0.5),  # e, who ordered again after 14 days
+        ("2021", "YY", "NY", True, 1, 0.5),
+        ("2022", "Y", "N", False, 1, 1.0),
     ]
     # d came back within twelve months, but in the next calendar year.
-    autumn = patterns.filter(pl.col("cohort") == "2020Q4").sort("alignment", "pattern")
-    assert autumn.select("alignment", "pattern", "customers", "complete").rows() == [
-        ("age", "YNN", 2, False),
-        ("calendar", "YNN", 1, True),
-        ("calendar", "YYN", 1, True),
+    autumn = patterns.filter(pl.col("cohort") == "2020Q4").sort("alignment", "pattern", "repeat_pattern")
+    assert autumn.select("alignment", "pattern", "repeat_pattern", "customers", "complete").rows() == [
+        ("age", "YNN", "NNN", 1, False),
+        ("age", "YNN", "YNN", 1, False),
+        ("calendar", "YNN", "NNN", 1, True),
+        ("calendar", "YYN", "NYN", 1, True),
     ]
 
 
@@ -201,7 +208,7 @@ def test_the_whole_base_by_period_and_by_window(three_years: AsOf) -> None:
 
 
 def test_shares_of_the_cohorts(three_years: AsOf) -> None:
-    shares = three_years.run("4_lenses/lens5_cohort_shares")
+    shares = three_years.run("4_lenses/lens5_shares", kind="acquisition")
     lens5.Lens5CohortShares.validate(shares, lazy=True)
     columns = ("cohort", "share_active", "share_orders", "share_spend", "share_profit", "profit_per_active")
     assert annual(shares, *columns, calendar_period="2021") == [

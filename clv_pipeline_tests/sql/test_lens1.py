@@ -82,35 +82,43 @@ def test_spend_by_orders(lenses: dict[str, pl.DataFrame]) -> None:
         ("1", 6, 6, D(170), D(25)),
         ("2", 1, 2, D(20), D(6)),
     ]
-    once, twice, *_, often = by_orders.select("share_customers", "aov", "mean_spend_per_order").rows()
-    assert once == pytest.approx((6 / 7, 170 / 6, 170 / 6))
-    assert twice == pytest.approx((1 / 7, 10, 10))
-    assert often == (0, None, None)
+    once, twice, *_, often = by_orders.select("share_customers", "aov", pl.col("^.*_spend_per_order$")).rows()
+    # mean, sd, min, p05, median, p95, max of 0 10 10 40 50 60; rank 0.05 x 5 lies between 0 and 10
+    squares = 7900 - 170**2 / 6
+    assert once == pytest.approx((6 / 7, 170 / 6, 170 / 6, (squares / 5) ** 0.5, 0, 2.5, 25, 57.5, 60))
+    assert twice == pytest.approx((1 / 7, 10, 10, None, 10, 10, 10, 10, 10))
+    assert often == (0, *[None] * 8)
 
 
-def test_value_deciles(lenses: dict[str, pl.DataFrame]) -> None:
-    deciles = lenses["lens1_value_deciles"]
-    # Of 31.00 profit: the first 15.00 begins at 0%, the second at 48%, the 12.00 at 97%; then all is reached.
-    columns = ("decile", "customers", "orders", "spend", "profit", "highest_profit", "lowest_profit")
+def test_value_deciles_end_where_the_profit_passes_a_tenth(marts: Marts) -> None:
+    # Of 85.02: 30 reach 35%, 15 more 53%, two of 12 together 81%, 10.02 more 93%; then 9, 7.50, ... and a loss of 30.
+    deciles = marts.as_of("1997-03", date(1997, 3, 31)).take_lenses()["lens1_value_deciles"]
+    columns = ("decile", "customers", "orders", "spend", "profit", "highest_profit", "lowest_profit", "threshold")
     assert deciles.select(columns).rows() == [
-        (1, 1, 1, D(50), D(15), D(15), D(15)),
-        (5, 1, 1, D(60), D(15), D(15), D(15)),
-        (10, 5, 6, D(80), D(1), D(12), D(-20)),
+        (4, 1, 1, D(100), D(30), D(30), D(30), D(15)),
+        (6, 1, 1, D(50), D(15), D(15), D(15), D(12)),
+        (9, 2, 4, D(80), D(24), D(12), D(12), D("10.02")),
+        (10, 8, 10, D("180.05"), D("16.02"), D("10.02"), D(-30), None),
     ]
     ratios = ("share_customers", "share_orders", "share_spend", "share_profit", "profit_per_customer", "aof", "aov")
-    assert deciles.select(ratios).row(-1) == pytest.approx((5 / 7, 6 / 8, 80 / 190, 1 / 31, 1 / 5, 6 / 5, 80 / 6))
+    assert deciles.select(ratios).row(2) == pytest.approx((2 / 12, 4 / 16, 80 / 410.05, 24 / 85.02, 12, 2, 20))
+
+
+def test_customers_of_equal_profit_share_a_value_decile(lenses: dict[str, pl.DataFrame]) -> None:
+    # Of 31.00 the first of two with 15.00 passes half, so that 15.00 is every threshold, and nobody earned more.
+    assert lenses["lens1_value_deciles"].select("decile", "customers", "profit").rows() == [(10, 7, D(31))]
 
 
 def test_thresholds_of_customer_deciles(lenses: dict[str, pl.DataFrame]) -> None:
-    deciles = lenses["lens1_customer_deciles"].select("decile", "highest_profit", "lowest_profit")
+    deciles = lenses["lens1_customer_deciles"].select("decile", "highest_profit", "lowest_profit", "threshold")
     assert deciles.rows() == [
-        (1, D(15), D(15)),
-        (2, D(15), D(15)),
-        (3, D(12), D(12)),
-        (5, D(6), D(6)),
-        (6, D(3), D(3)),
-        (8, D(0), D(0)),
-        (9, D(-20), D(-20)),
+        (1, D(15), D(15), D(15)),
+        (2, D(15), D(15), D(12)),
+        (3, D(12), D(12), D(6)),
+        (5, D(6), D(6), D(3)),
+        (6, D(3), D(3), D(0)),
+        (8, D(0), D(0), D(-20)),
+        (9, D(-20), D(-20), None),
     ]
 
 
@@ -195,4 +203,5 @@ def test_an_empty_window_has_tables_that_say_so(marts: Marts) -> None:
         "lens1_rfm_monetary",
         "lens2_common_deciles",
         "lens2_migration",
+        "lens2_up_down",
     }

@@ -77,36 +77,43 @@ def test_both_windows_on_the_bins_of_the_latest(lenses: dict[str, pl.DataFrame])
     assert latest.equals(lenses["lens1_histograms"])
 
 
-def test_common_deciles(lenses: dict[str, pl.DataFrame]) -> None:
-    deciles = lenses["lens2_common_deciles"]
-    # The thresholds of window 2's seven customers; the deciles that are empty there stay so.
-    before, latest = (deciles.filter(window_number=number) for number in (1, 2))
-    assert latest.select("decile", "lower", "upper", "customers", "profit").rows() == [
-        (1, D(15), None, 2, D(30)),
-        (2, D(15), D(15), 0, D(0)),
-        (3, D(12), D(15), 1, D(12)),
-        (4, D(12), D(12), 0, D(0)),
-        (5, D(6), D(12), 1, D(6)),
-        (6, D(3), D(6), 1, D(3)),
-        (7, D(3), D(3), 0, D(0)),
-        (8, D(0), D(3), 1, D(0)),
-        (9, D(-20), D(0), 1, D(-20)),
-        (10, None, D(-20), 0, D(0)),
+def test_common_deciles_are_the_value_deciles_of_the_latest_window(marts: Marts) -> None:
+    # The value deciles of January to March are 4, 6, 9 and 10, with 15, 12 and 10.02 between them.
+    now = marts.as_of("1997-03", date(1997, 3, 31)).take_lenses()["lens2_common_deciles"].filter(window_number=2)
+    assert now.filter(pl.col("customers") > 0).select("decile", "lower", "upper", "customers", "profit").rows() == [
+        (4, D(15), D(30), 1, D(30)),
+        (6, D(12), D(15), 1, D(15)),
+        (9, D("10.02"), D(12), 2, D(24)),
+        (10, None, D("10.02"), 8, D("16.02")),
     ]
-    assert before["customers"].to_list() == [2, 0, 2, 0, 5, 2, 0, 0, 0, 1]
-    assert before["profit"].to_list() == [D(45), 0, D(24), 0, D("38.52"), D("7.50"), 0, 0, 0, D(-30)]
-    assert before["share_customers"][4] == 5 / 12
+    assert now["lower"].to_list() == [D(30)] * 3 + [D(15)] * 2 + [D(12)] * 3 + [D("10.02"), None]
 
 
 def test_cut_offs_are_rounded_half_up_as_configured(marts: Marts) -> None:
-    lenses = marts.as_of("1997-06", LAST_DAY, cutoff_step="10").take_lenses()
+    lenses = marts.as_of("1997-03", date(1997, 3, 31), cutoff_step="10").take_lenses()
     latest = lenses["lens2_common_deciles"].filter(window_number=2)
-    assert latest["lower"].to_list() == [D(20), D(20), D(10), D(10), D(10), 0, 0, 0, D(-20), None]
-    assert latest["customers"].to_list() == [0, 0, 3, 0, 0, 3, 0, 0, 1, 0]
+    assert latest["lower"].to_list() == [D(30)] * 3 + [D(20)] * 2 + [D(10)] * 4 + [None]
+    assert latest["customers"].to_list() == [0, 0, 0, 1, 0, 4, 0, 0, 0, 7]
 
 
-def test_migration(lenses: dict[str, pl.DataFrame]) -> None:
-    moves = lenses["lens2_migration"]
+@pytest.fixture(scope="module")
+def given(marts: Marts) -> dict[str, pl.DataFrame]:
+    """Lens 2 on cut-offs of its own."""
+    cutoffs = (25.0, 15.0, 12.0, 9.0, 6.0, 3.0, 0.0, -20.0, -25.0)
+    return marts.as_of("1997-06", LAST_DAY, profit_cutoffs=cutoffs).take_lenses()
+
+
+def test_given_cut_offs(given: dict[str, pl.DataFrame]) -> None:
+    before, latest = (given["lens2_common_deciles"].filter(window_number=number) for number in (1, 2))
+    # Who earned just as much as a cut-off lies below it: 15, 15, 12, 6, 3, 0 and -20; then 30, 15, 12, 12, 10.02, ...
+    assert latest["customers"].to_list() == [0, 0, 2, 1, 0, 1, 1, 1, 1, 0]
+    assert before["customers"].to_list() == [1, 0, 1, 3, 2, 3, 1, 0, 0, 1]
+    assert before.select("lower", "upper", "profit").row(3) == (D(9), D(12), D("34.02"))
+    assert before["share_customers"][3] == 3 / 12
+
+
+def test_migration(given: dict[str, pl.DataFrame]) -> None:
+    moves = given["lens2_migration"]
     assert moves["customer_group"].value_counts().sort("count", "customer_group").rows() == [
         ("first_only", 10),
         ("second_only", 10),
@@ -114,59 +121,57 @@ def test_migration(lenses: dict[str, pl.DataFrame]) -> None:
     ]
     columns = ("customer_group", "decile_1", "decile_2", "customers", "profit_1", "profit_2")
     assert moves.filter(pl.col("customers") > 0).select(columns).rows() == [
-        ("both", 1, 1, 1, D(30), D(15)),
-        ("first_only", 1, None, 1, D(15), D(0)),
-        ("first_only", 3, None, 2, D(24), D(0)),
-        ("both", 5, 1, 1, D("10.02"), D(15)),
-        ("both", 5, 3, 1, D(6), D(12)),
-        ("both", 5, 5, 1, D(9), D(6)),
-        ("both", 5, 6, 1, D(6), D(3)),
+        ("both", 1, 3, 1, D(30), D(15)),
+        ("first_only", 3, None, 1, D(15), D(0)),
+        ("both", 4, 3, 1, D("10.02"), D(15)),
+        ("first_only", 4, None, 2, D(24), D(0)),
+        ("both", 5, 6, 1, D(9), D(6)),
         ("first_only", 5, None, 1, D("7.50"), D(0)),
-        ("first_only", 6, None, 2, D("7.50"), D(0)),
+        ("both", 6, 4, 1, D(6), D(12)),
+        ("both", 6, 7, 1, D(6), D(3)),
+        ("first_only", 6, None, 1, D("4.50"), D(0)),
+        ("first_only", 7, None, 1, D(3), D(0)),
         ("both", 10, 9, 1, D(-30), D(-20)),
         ("second_only", None, 8, 1, D(0), D(0)),
     ]
-    stayed = moves.filter(decile_1=1, decile_2=1)
-    assert stayed["share_of_decile_1"].item() == 0.5
+    stayed = moves.filter(decile_1=6, decile_2=4)
+    assert stayed["share_of_decile_1"].item() == 1 / 3
 
 
 def test_up_and_down(lenses: dict[str, pl.DataFrame]) -> None:
     directions = lenses["lens2_up_down"]
-    assert directions.height == 16
-    up = ("profit_up", "orders_up", "spend_per_order_up", "margin_up")
-    columns = (*up, "customers", "profit_1", "profit_2", "profit_change")
-    assert directions.filter(pl.col("customers") > 0).select(columns).rows() == [
-        # gap and known_cost, whose margin fell from 10.02 / 40.05 to 15 / 60
-        (True, False, True, False, 2, D("16.02"), D(27), D("10.98")),
+    columns = (pl.col("^.*_direction$"), "pattern", "customers", "profit_1", "profit_2", "profit_change")
+    assert directions.select(columns).rows() == [
+        ("up", "same", "up", "same", "UUUU", 1, D(6), D(12), D(6)),  # gap
+        # known_cost, whose margin fell from 10.02 / 40.05 to 15 / 60
+        ("up", "same", "up", "down", "UUUD", 1, D("10.02"), D(15), D("4.98")),
         # loss_maker lost less, at half the spend
-        (True, False, False, False, 1, D(-30), D(-20), D(10)),
-        # steady, unknown_return and known_before; an equal margin is not up
-        (False, False, False, False, 3, D(45), D(24), D(-21)),
+        ("up", "same", "down", "down", "UUDD", 1, D(-30), D(-20), D(10)),
+        ("down", "same", "down", "same", "DUDU", 2, D(36), D(18), D(-18)),  # unknown_return and known_before
+        ("down", "down", "same", "same", "DDUU", 1, D(9), D(6), D(-3)),  # steady
     ]
     assert directions["share_customers"].sum() == pytest.approx(1)
 
 
 @pytest.mark.parametrize(
-    ("latest", "margin_up"),
+    ("latest", "direction"),
     [
-        ([("new", "50", "30")], True),
-        ([("new", "50", "35")], False),
-        ([("new", "0", None)], False),
+        ([("new", "50", "30")], "up"),
+        ([("new", "50", "35")], "same"),
+        ([("new", "0", None)], "undefined"),
         # Spend of 10 less 30 returned of an order nobody knows, at a profit of 5 - 9 and of 5 - 21.
-        ([("new", "10", "5"), ("unknown", "-30", "-21")], False),
-        ([("new", "10", "5"), ("unknown", "-30", "-9")], True),
+        ([("new", "10", "5"), ("unknown", "-30", "-21")], "down"),
+        ([("new", "10", "5"), ("unknown", "-30", "-9")], "up"),
     ],
     ids=["up", "equal", "undefined", "spend below zero, margin 0.2", "spend below zero, margin 0.8"],
 )
-def test_direction_of_a_margin_of_030(latest: list[tuple[str, str, str | None]], margin_up: bool) -> None:
+def test_direction_of_a_margin_of_030(latest: list[tuple[str, str, str | None]], direction: str) -> None:
     lines = [make_line("ann", "old", "1997-01-05", "100", cost="70")]
     for order, total, cost in latest:
         returned = total.startswith("-")
         lines.append(make_line("ann", order, "1997-04-05", total, cost=cost, quantity=-1 if returned else 1))
     with build_marts(frame_of(lines)) as marts:
         now = marts.as_of("1997-06", LAST_DAY)
-        [found] = now.take_lenses()["lens2_up_down"].filter(pl.col("customers") > 0)["margin_up"]
-        assert found == margin_up
-        without_costs = replace(now, settings=Settings())
-        [found] = without_costs.take_lenses()["lens2_up_down"].filter(pl.col("customers") > 0)["margin_up"]
-        assert not found
+        assert now.take_lenses()["lens2_up_down"]["margin_direction"].to_list() == [direction]
+        without_costs = replace(now, settings=Settings()).take_lenses()["lens2_up_down"]
+        assert without_costs["margin_direction"].to_list() == ["undefined" if direction == "undefined" else "same"]

@@ -56,11 +56,11 @@ def test_an_empty_window_has_zeros_and_no_ratios(marts: Marts) -> None:
     [row] = headline.to_dicts()
     assert (row["customers"], row["orders"], row["spend"], row["profit"]) == (0, 0, D(0), D(0))
     assert _ratios(row, "aof", "aov", "margin", "profit_per_customer") == [None, None, None, None]
-    assert now.run("4_lenses/lens1_customer_deciles").is_empty()
+    assert now.run("4_lenses/lens1_deciles", kind="customer").is_empty()
 
 
 def test_customer_deciles(marts: Marts) -> None:
-    deciles = marts.as_of("1997-06", LAST_DAY).run("4_lenses/lens1_customer_deciles")
+    deciles = marts.as_of("1997-06", LAST_DAY).run("4_lenses/lens1_deciles", kind="customer")
     Lens1CustomerDeciles.validate(deciles, lazy=True)
     # known_before and known_cost both earn 15.00: the first in the alphabet ranks first.
     assert deciles.select("decile", "customers", "orders", "spend", "profit").rows() == [
@@ -244,7 +244,7 @@ def test_lenses_of_random_lines_add_up(lines: pl.DataFrame) -> None:
 
 def _assert_windows_add_up(now: AsOf) -> None:
     headline = now.run("4_lenses/lens1_headline")
-    deciles = now.run("4_lenses/lens1_customer_deciles")
+    deciles = now.run("4_lenses/lens1_deciles", kind="customer")
     groups = now.run("4_lenses/lens2_groups")
     bridge = now.run("4_lenses/lens2_bridge")
     Lens1Headline.validate(headline, lazy=True)

@@ -17,26 +17,22 @@ def test_value_deciles_and_who_of_them_was_active(three_years: AsOf) -> None:
     activity = three_years.run("4_lenses/lens3_value_decile_activity")
     lens3_value.Lens3ValueDeciles.validate(deciles, lazy=True)
     lens3_value.Lens3ValueDecileActivity.validate(activity, lazy=True)
-    # Of 46.00: a 24.00, then c 20.00 from 52%, b 4.00 from 96%, and d, who cost 2.00.
-    columns = ("decile", "customers", "orders", "spend", "profit", "highest_profit", "lowest_profit")
+    # Of 46.00: a 24.00 reach 52%, c 20.00 more 96%, b 4.00 more 104%, and d cost 2.00.
+    columns = ("decile", "customers", "orders", "spend", "profit", "highest_profit", "lowest_profit", "threshold")
     assert annual(deciles, *columns, cohort="2020") == [
-        (1, 1, 3, D(60), D(24), D(24), D(24)),
-        (6, 1, 1, D(50), D(20), D(20), D(20)),
-        (10, 2, 4, D(30), D(2), D(4), D(-2)),
+        (6, 1, 3, D(60), D(24), D(24), D(24), D(20)),
+        (10, 3, 5, D(80), D(22), D(20), D(-2), None),
     ]
     ratios = ("share_customers", "share_orders", "share_spend", "share_profit", "aof", "aov", "margin")
-    last = (0.5, 0.5, 0.214286, 0.043478, 2.0, 7.5, 0.066667)
+    last = (0.75, 0.625, 0.571429, 0.478261, 1.666667, 16.0, 0.275)
     assert annual(deciles, *ratios, cohort="2020")[-1] == last
     assert annual(activity, "decile", "year", "active", "pct_active", cohort="2020") == [
-        (1, 1, 1, 1.0),
-        (1, 2, 1, 1.0),
-        (1, 3, 1, 1.0),
         (6, 1, 1, 1.0),
-        (6, 2, 0, 0.0),
-        (6, 3, 0, 0.0),
-        (10, 1, 2, 1.0),
-        (10, 2, 1, 0.5),
-        (10, 3, 1, 0.5),
+        (6, 2, 1, 1.0),
+        (6, 3, 1, 1.0),
+        (10, 1, 3, 1.0),
+        (10, 2, 1, 0.333333),
+        (10, 3, 1, 0.333333),
     ]
 
 

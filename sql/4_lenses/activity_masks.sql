@@ -1,5 +1,5 @@
--- One row per grain, cohort, alignment, number of years since acquisition and set of active years: customers; bit 0
--- of the mask is the year of acquisition.
+-- One row per grain, cohort, alignment, number of years since acquisition, set of active years, and whether the
+-- customers ordered more than once in the first of them: customers; bit 0 of the mask is the year of acquisition.
 --
 -- alignment 'age': years of twelve months from the cohort's first month. alignment 'calendar': calendar years.
 -- complete: the last of the years has ended.
@@ -36,7 +36,8 @@ masks AS (
         c.customer_no,
         BIT_OR(
             CAST(POWER(2, FLOOR(CAST(c.calendar_index - a.first_index AS DOUBLE) / 12)) AS BIGINT)
-        ) AS mask
+        ) AS mask,
+        SUM(CASE WHEN c.calendar_index < a.first_index + 12 THEN c.orders ELSE 0 END) > 1 AS repeated
     FROM lenses.customer_cells AS c
     INNER JOIN aligned AS a ON c.months = a.months AND c.cohort_index = a.cohort_index
     WHERE c.orders > 0
@@ -44,9 +45,9 @@ masks AS (
 ),
 
 counted AS (
-    SELECT months, cohort_index, alignment, mask, COUNT(*) AS customers
+    SELECT months, cohort_index, alignment, mask, repeated, COUNT(*) AS customers
     FROM masks
-    GROUP BY months, cohort_index, alignment, mask
+    GROUP BY months, cohort_index, alignment, mask, repeated
 )
 
 SELECT
@@ -58,8 +59,9 @@ SELECT
     (l.as_of_index - a.first_index) % 12 = 11 AND l.month_ended AS complete,
     a.cohort_size,
     c.mask,
+    c.repeated,
     c.customers
 FROM counted AS c
 INNER JOIN aligned AS a ON c.months = a.months AND c.cohort_index = a.cohort_index AND c.alignment = a.alignment
 CROSS JOIN last_month AS l
-ORDER BY a.months, a.cohort_index, a.alignment, c.mask
+ORDER BY a.months, a.cohort_index, a.alignment, c.mask, c.repeated

@@ -1,5 +1,5 @@
--- Offending rows: those who moved, came or did not return are not the groups of lens 2 (there are none without a
--- customer in window 2).
+-- Offending rows: those who moved, came or did not return are not the groups of lens 2 (without profit in window 2
+-- there may be none).
 WITH groups AS (
     SELECT
         CASE WHEN customer_group IN ('new', 'returning') THEN 'second_only' ELSE customer_group END AS customer_group,
@@ -21,10 +21,7 @@ FROM groups AS g
 CROSS JOIN staged_lenses_lens1_headline AS latest
 LEFT JOIN moves AS m ON g.customer_group = m.customer_group
 WHERE
-    latest.customers > 0
-    AND (
-        m.customers IS NULL
-        OR m.customers <> g.customers
-        OR m.profit_1 <> g.profit_1
-        OR m.profit_2 <> g.profit_2
-    )
+    CASE
+        WHEN m.customers IS NULL THEN latest.profit > 0
+        ELSE m.customers <> g.customers OR m.profit_1 <> g.profit_1 OR m.profit_2 <> g.profit_2
+    END

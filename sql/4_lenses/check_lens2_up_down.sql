@@ -1,10 +1,10 @@
 -- Offending rows: the directions do not sum to those who bought in both windows, or to their step in the bridge.
 WITH directions AS (
     SELECT
-        SUM(customers) AS customers,
-        SUM(profit_1) AS profit_1,
-        SUM(profit_2) AS profit_2,
-        SUM(profit_change) AS profit_change
+        COALESCE(SUM(customers), 0) AS customers,
+        COALESCE(SUM(profit_1), 0) AS profit_1,
+        COALESCE(SUM(profit_2), 0) AS profit_2,
+        COALESCE(SUM(profit_change), 0) AS profit_change
     FROM staged_lenses_lens2_up_down
 )
 

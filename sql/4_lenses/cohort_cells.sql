@@ -2,13 +2,15 @@
 --
 -- All cohorts of a calendar period add up to the orders, spend and profit of marts.customer_periods. spend and
 -- profit hold the returns of customers who did not order in the period. second_orders counts the customers
--- whose second order was placed in the period.
+-- whose second order was placed in the period; acquired: the cohort's size in the period of its acquisition;
+-- active_again: of those active in the period before, how many in this one.
 WITH summed AS (
     SELECT
         months,
         COALESCE(cohort_index, -1) AS cohort_key,
         calendar_index,
         COUNT(*) FILTER (WHERE orders > 0) AS active,
+        COUNT(*) FILTER (WHERE again) AS active_again,
         SUM(orders) AS orders,
         SUM(spend) AS spend,
         SUM(profit) AS profit
@@ -49,7 +51,9 @@ SELECT
     c.calendar_index,
     c.calendar_period,
     c.complete,
+    CASE WHEN c.calendar_index = h.cohort_index THEN h.cohort_size ELSE 0 END AS acquired,
     CAST(COALESCE(s.active, 0) AS BIGINT) AS active,
+    CAST(COALESCE(s.active_again, 0) AS BIGINT) AS active_again,
     CAST(COALESCE(s.orders, 0) AS BIGINT) AS orders,
     CAST(COALESCE(s.spend, 0) AS DECIMAL(18, 2)) AS spend,
     CAST(COALESCE(s.profit, 0) AS DECIMAL(18, 2)) AS profit,

@@ -2,7 +2,7 @@
 --
 -- cohort_index is the first month of the cohort, null for 'before <data start>'. That cohort also takes returns
 -- dated before their customer's cohort starts, or of customers without an order: what they undo was bought
--- before the data starts.
+-- before the data starts. again: active in the period, and in the one before it.
 WITH grains AS (
     SELECT DISTINCT months FROM lenses.calendar
 ),
@@ -28,5 +28,9 @@ SELECT
     calendar_index,
     orders,
     spend,
-    profit
+    profit,
+    orders > 0
+    AND COALESCE(LAG(orders) OVER previous, 0) > 0
+    AND LAG(calendar_index) OVER previous = calendar_index - months AS again
 FROM summed
+WINDOW previous AS (PARTITION BY months, customer_no ORDER BY calendar_index)

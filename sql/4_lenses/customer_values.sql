@@ -1,9 +1,9 @@
 -- One row per grain and customer acquired since the data start: value since acquisition, value decile in the cohort, and
 -- last active period.
 --
--- Value deciles cut the cohort's cumulated profit, largest customers first, ties by id, into ten equal parts: decile
--- = floor(10 x profit of the customers before / profit of all) + 1, at most 10. Loss-makers are in the last, and so
--- is everybody where the cohort earned nothing. Customers of cohorts acquired before the data have bought what nobody
+-- Value deciles cut the cohort's cumulated profit, largest customers first, into ten equal parts, as
+-- ranked_customers does: decile = ceil(10 x profit of all who earned as much or more / profit of all), at most 10.
+-- Loss-makers are in the last, and so is everybody where the cohort earned nothing. Customers of cohorts acquired before the data have bought what nobody
 -- has seen, and are left out.
 WITH summed AS (
     SELECT
@@ -30,9 +30,9 @@ cumulated AS (
         *,
         -- In cents, as doubles of whole numbers are exact, and add up faster than decimals.
         SUM(CAST(100 * profit AS DOUBLE)) OVER (
-            PARTITION BY months, cohort_index ORDER BY profit DESC, customer_no
-            ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
-        ) - CAST(100 * profit AS DOUBLE) AS profit_before
+            PARTITION BY months, cohort_index ORDER BY profit DESC
+            RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+        ) AS profit_so_far
     FROM summed
 )
 
@@ -45,8 +45,8 @@ SELECT
     c.profit,
     c.last_active_index,
     CASE
-        WHEN t.profit_of_all > 0 AND c.profit >= 0 AND c.profit_before < t.profit_of_all
-            THEN CAST(FLOOR(10 * c.profit_before / t.profit_of_all) AS BIGINT) + 1
+        WHEN t.profit_of_all > 0 AND c.profit > 0
+            THEN LEAST(CAST(CEIL(10 * c.profit_so_far / t.profit_of_all) AS BIGINT), CAST(10 AS BIGINT))
         ELSE 10
     END AS decile
 FROM cumulated AS c

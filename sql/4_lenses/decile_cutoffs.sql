@@ -1,17 +1,24 @@
--- One row per decile of the cut-offs that both windows share: lower <= profit < upper, null where it is open.
+-- One row per decile of the cut-offs that both windows share: lower < profit <= upper, null where it is open.
 --
--- The cut-offs are the thresholds of window 2's customer deciles, rounded half up to whole multiples of
--- $cutoff_cents cents. A decile that is empty there (of fewer than ten customers) begins where the one above
--- does, so that it stays empty. No row where nobody was active in window 2.
+-- The cut-offs are those of lenses.given_cutoffs, or else the thresholds of window 2's value deciles, rounded half up
+-- to whole multiples of $cutoff_cents cents: a decile that is empty there begins where the one above does, so that it
+-- stays empty. No row where none are given and window 2 made no profit.
 WITH numbers AS (
     SELECT CAST(decile AS BIGINT) AS decile
     FROM (VALUES (1), (2), (3), (4), (5), (6), (7), (8), (9), (10)) AS t (decile)
 ),
 
+highest AS (
+    SELECT value_decile, MAX(profit) AS profit
+    FROM lenses.ranked_customers
+    WHERE value_decile IS NOT NULL
+    GROUP BY value_decile
+),
+
 thresholds AS (
-    SELECT n.decile, MIN(d.lowest_profit) AS lowest_profit
+    SELECT n.decile, MAX(h.profit) FILTER (WHERE h.value_decile > n.decile) AS threshold
     FROM numbers AS n
-    INNER JOIN lenses.deciles AS d ON d.kind = 'customer' AND d.decile <= n.decile
+    CROSS JOIN highest AS h
     GROUP BY n.decile
 ),
 
@@ -20,14 +27,20 @@ rounded AS (
     SELECT
         decile,
         CAST(
-            CAST(FLOOR(CAST(200 * lowest_profit + $cutoff_cents AS DOUBLE) / (2 * $cutoff_cents)) AS BIGINT)
+            CAST(FLOOR(CAST(200 * threshold + $cutoff_cents AS DOUBLE) / (2 * $cutoff_cents)) AS BIGINT)
             * $cutoff_cents * CAST(0.01 AS DECIMAL(3, 2)) AS DECIMAL(18, 2)
-        ) AS lowest_profit
+        ) AS threshold
     FROM thresholds
+),
+
+chosen AS (
+    SELECT decile, threshold FROM lenses.given_cutoffs
+    UNION ALL
+    SELECT decile, threshold FROM rounded WHERE NOT EXISTS (SELECT 1 FROM lenses.given_cutoffs)
 )
 
 SELECT
     decile,
-    CASE WHEN decile < 10 THEN lowest_profit END AS lower,
-    LAG(lowest_profit) OVER (ORDER BY decile) AS upper
-FROM rounded
+    threshold AS lower,
+    LAG(threshold) OVER (ORDER BY decile) AS upper
+FROM chosen

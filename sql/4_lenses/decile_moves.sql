@@ -19,28 +19,28 @@ placed AS (
     SELECT
         CASE
             WHEN w.orders_1 = 0 THEN NULL
-            WHEN w.profit_1 >= c.lower_1 THEN 1
-            WHEN w.profit_1 >= c.lower_2 THEN 2
-            WHEN w.profit_1 >= c.lower_3 THEN 3
-            WHEN w.profit_1 >= c.lower_4 THEN 4
-            WHEN w.profit_1 >= c.lower_5 THEN 5
-            WHEN w.profit_1 >= c.lower_6 THEN 6
-            WHEN w.profit_1 >= c.lower_7 THEN 7
-            WHEN w.profit_1 >= c.lower_8 THEN 8
-            WHEN w.profit_1 >= c.lower_9 THEN 9
+            WHEN w.profit_1 > c.lower_1 THEN 1
+            WHEN w.profit_1 > c.lower_2 THEN 2
+            WHEN w.profit_1 > c.lower_3 THEN 3
+            WHEN w.profit_1 > c.lower_4 THEN 4
+            WHEN w.profit_1 > c.lower_5 THEN 5
+            WHEN w.profit_1 > c.lower_6 THEN 6
+            WHEN w.profit_1 > c.lower_7 THEN 7
+            WHEN w.profit_1 > c.lower_8 THEN 8
+            WHEN w.profit_1 > c.lower_9 THEN 9
             ELSE 10
         END AS decile_1,
         CASE
             WHEN w.orders_2 = 0 THEN NULL
-            WHEN w.profit_2 >= c.lower_1 THEN 1
-            WHEN w.profit_2 >= c.lower_2 THEN 2
-            WHEN w.profit_2 >= c.lower_3 THEN 3
-            WHEN w.profit_2 >= c.lower_4 THEN 4
-            WHEN w.profit_2 >= c.lower_5 THEN 5
-            WHEN w.profit_2 >= c.lower_6 THEN 6
-            WHEN w.profit_2 >= c.lower_7 THEN 7
-            WHEN w.profit_2 >= c.lower_8 THEN 8
-            WHEN w.profit_2 >= c.lower_9 THEN 9
+            WHEN w.profit_2 > c.lower_1 THEN 1
+            WHEN w.profit_2 > c.lower_2 THEN 2
+            WHEN w.profit_2 > c.lower_3 THEN 3
+            WHEN w.profit_2 > c.lower_4 THEN 4
+            WHEN w.profit_2 > c.lower_5 THEN 5
+            WHEN w.profit_2 > c.lower_6 THEN 6
+            WHEN w.profit_2 > c.lower_7 THEN 7
+            WHEN w.profit_2 > c.lower_8 THEN 8
+            WHEN w.profit_2 > c.lower_9 THEN 9
             ELSE 10
         END AS decile_2,
         CASE WHEN w.orders_1 > 0 THEN w.profit_1 END AS profit_1,

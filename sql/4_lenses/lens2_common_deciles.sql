@@ -1,5 +1,5 @@
 -- One row per window and decile on the cut-offs that both windows share: how many of the active customers earned
--- lower <= profit < upper (null: open). Always 20, or none where nobody was active in window 2.
+-- lower < profit <= upper (null: open). Always 20, or none where there are no cut-offs.
 WITH counted AS (
     SELECT
         1 AS window_number,

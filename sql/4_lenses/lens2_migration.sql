@@ -1,8 +1,8 @@
 -- One row per decile in window 1 and decile in window 2: 100 of those active in both, and the margins, whose
--- decile in the other window is null (not active). Always 120, or none where nobody was active in window 2.
+-- decile in the other window is null (not active). Always 120, or none where there are no cut-offs.
 --
--- The deciles are on the same cut-offs in both windows (lens2_common_deciles), so that they hold a tenth of the
--- customers in window 2 only. share_of_decile_1: of those in decile_1 in window 1, not active in 2 included.
+-- The value deciles are on the same cut-offs in both windows (lens2_common_deciles), so that they hold a tenth of the
+-- profit in window 2 only. share_of_decile_1: of those in decile_1 in window 1, not active in 2 included.
 WITH deciles AS (
     SELECT decile FROM lenses.decile_cutoffs
 ),

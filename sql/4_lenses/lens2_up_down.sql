@@ -1,19 +1,20 @@
--- One row per combination of what went up from window 1 to window 2 (else it fell or stayed), always 16: the
--- customers active in both windows by the direction of their profit, orders, spend per order and margin.
+-- One row per combination of directions (up, same, down) that occurs: the customers active in both windows by where
+-- their profit, orders, spend per order and margin went from window 1 to window 2.
 --
--- Compared across (spend_2 x orders_1 > spend_1 x orders_2), as a division would round. A margin is up only where
--- both are defined: none is at zero spend. Without any known cost ($has_costs) it is the configured one in both
--- windows, and what little it moves is the rounding of profit to cents: not up.
-WITH directions AS (
+-- Compared across (spend_2 x orders_1 with spend_1 x orders_2), as a division would round. A margin at zero spend is
+-- undefined. Without any known cost ($has_costs) it is the configured one in both windows, and what little it moves is
+-- the rounding of profit to cents: same. pattern has a letter for profit, orders, spend per order and margin each: U
+-- for as much as before or more, D for less or undefined.
+WITH compared AS (
     SELECT
-        profit_2 > profit_1 AS profit_up,
-        orders_2 > orders_1 AS orders_up,
-        spend_2 * orders_1 > spend_1 * orders_2 AS spend_per_order_up,
+        SIGN(profit_2 - profit_1) AS profit_sign,
+        SIGN(orders_2 - orders_1) AS orders_sign,
+        SIGN(spend_2 * orders_1 - spend_1 * orders_2) AS spend_per_order_sign,
         CASE
-            WHEN NOT $has_costs OR spend_1 = 0 OR spend_2 = 0 THEN FALSE
-            WHEN (spend_1 > 0) = (spend_2 > 0) THEN profit_2 * spend_1 > profit_1 * spend_2
-            ELSE profit_2 * spend_1 < profit_1 * spend_2
-        END AS margin_up,
+            WHEN spend_1 = 0 OR spend_2 = 0 THEN NULL
+            WHEN NOT $has_costs THEN 0
+            ELSE SIGN(profit_2 * spend_1 - profit_1 * spend_2) * SIGN(spend_1) * SIGN(spend_2)
+        END AS margin_sign,
         profit_1,
         profit_2
     FROM lenses.window_customers
@@ -22,54 +23,36 @@ WITH directions AS (
 
 sums AS (
     SELECT
-        profit_up,
-        orders_up,
-        spend_per_order_up,
-        margin_up,
+        profit_sign,
+        orders_sign,
+        spend_per_order_sign,
+        margin_sign,
         COUNT(*) AS customers,
         SUM(profit_1) AS profit_1,
         SUM(profit_2) AS profit_2
-    FROM directions
-    GROUP BY profit_up, orders_up, spend_per_order_up, margin_up
-),
-
-answers AS (
-    SELECT TRUE AS is_up
-    UNION ALL
-    SELECT FALSE AS is_up
-),
-
-filled AS (
-    SELECT
-        p.is_up AS profit_up,
-        o.is_up AS orders_up,
-        a.is_up AS spend_per_order_up,
-        m.is_up AS margin_up,
-        COALESCE(s.customers, 0) AS customers,
-        COALESCE(s.profit_1, 0) AS profit_1,
-        COALESCE(s.profit_2, 0) AS profit_2
-    FROM answers AS p
-    CROSS JOIN answers AS o
-    CROSS JOIN answers AS a
-    CROSS JOIN answers AS m
-    LEFT JOIN sums AS s
-        ON
-            p.is_up = s.profit_up
-            AND o.is_up = s.orders_up
-            AND a.is_up = s.spend_per_order_up
-            AND m.is_up = s.margin_up
+    FROM compared
+    GROUP BY profit_sign, orders_sign, spend_per_order_sign, margin_sign
 )
 
 SELECT
     $as_of AS as_of,
-    profit_up,
-    orders_up,
-    spend_per_order_up,
-    margin_up,
+    CASE profit_sign WHEN 1 THEN 'up' WHEN 0 THEN 'same' ELSE 'down' END AS profit_direction,
+    CASE orders_sign WHEN 1 THEN 'up' WHEN 0 THEN 'same' ELSE 'down' END AS orders_direction,
+    CASE spend_per_order_sign WHEN 1 THEN 'up' WHEN 0 THEN 'same' ELSE 'down' END AS spend_per_order_direction,
+    CASE margin_sign
+        WHEN 1 THEN 'up' WHEN 0 THEN 'same' WHEN -1 THEN 'down' ELSE 'undefined'
+    END AS margin_direction,
+    CONCAT(
+        CASE WHEN profit_sign >= 0 THEN 'U' ELSE 'D' END,
+        CASE WHEN orders_sign >= 0 THEN 'U' ELSE 'D' END,
+        CASE WHEN spend_per_order_sign >= 0 THEN 'U' ELSE 'D' END,
+        CASE WHEN margin_sign >= 0 THEN 'U' ELSE 'D' END
+    ) AS pattern,
     customers,
-    CAST(customers AS DOUBLE) / NULLIF(CAST(SUM(customers) OVER () AS DOUBLE), 0) AS share_customers,
+    CAST(customers AS DOUBLE) / CAST(SUM(customers) OVER () AS DOUBLE) AS share_customers,
     CAST(profit_1 AS DECIMAL(18, 2)) AS profit_1,
     CAST(profit_2 AS DECIMAL(18, 2)) AS profit_2,
     CAST(profit_2 - profit_1 AS DECIMAL(18, 2)) AS profit_change
-FROM filled
-ORDER BY profit_up DESC, orders_up DESC, spend_per_order_up DESC, margin_up DESC
+FROM sums
+ORDER BY
+    profit_sign DESC, orders_sign DESC, spend_per_order_sign DESC, COALESCE(margin_sign, -2) DESC

@@ -3,33 +3,18 @@
 --
 -- Cohort 'all' is everybody, those acquired before the data starts included. complete: the next period has ended.
 -- Rows of grain 'year' are the annual repeat-buying rates.
-WITH followed AS (
+WITH by_cohort AS (
     SELECT
-        a.months,
-        COALESCE(a.cohort_index, -1) AS cohort_key,
-        a.calendar_index,
-        COUNT(*) AS active_again
-    FROM lenses.customer_cells AS a
-    INNER JOIN lenses.customer_cells AS b
-        ON a.months = b.months AND a.customer_no = b.customer_no AND a.calendar_index + a.months = b.calendar_index
-    WHERE a.orders > 0 AND b.orders > 0
-    GROUP BY 1, 2, 3
-),
-
-by_cohort AS (
-    SELECT
-        c.grain,
-        c.months,
-        c.cohort,
-        c.cohort_index,
-        c.age,
-        c.calendar_index,
-        c.calendar_period,
-        c.active,
-        COALESCE(f.active_again, 0) AS active_again
-    FROM lenses.cohort_cells AS c
-    LEFT JOIN followed AS f
-        ON c.months = f.months AND COALESCE(c.cohort_index, -1) = f.cohort_key AND c.calendar_index = f.calendar_index
+        grain,
+        months,
+        cohort,
+        cohort_index,
+        age,
+        calendar_index,
+        calendar_period,
+        active,
+        LEAD(active_again) OVER (PARTITION BY months, cohort ORDER BY calendar_index) AS active_again
+    FROM lenses.cohort_cells
 ),
 
 every_cohort AS (

@@ -1,7 +1,7 @@
 -- One row per grain, cohort and value decile of profit since acquisition, 1 the best; an empty decile has no row.
 --
 -- The deciles cut the cohort's cumulated profit, largest customers first, into ten equal parts; loss-makers are in
--- the last. aof is orders per customer of the decile since acquisition.
+-- the last. threshold: the highest profit below the decile, all in which earned more. aof is orders per customer of the decile since acquisition.
 WITH deciles AS (
     SELECT
         months,
@@ -28,6 +28,7 @@ SELECT
     d.profit,
     d.highest_profit,
     d.lowest_profit,
+    LEAD(d.highest_profit) OVER (PARTITION BY d.months, d.cohort_index ORDER BY d.decile) AS threshold,
     CAST(d.customers AS DOUBLE) / h.cohort_size AS share_customers,
     CAST(d.orders AS DOUBLE)
     / CAST(SUM(d.orders) OVER (PARTITION BY d.months, d.cohort_index) AS DOUBLE) AS share_orders,
@@ -35,6 +36,7 @@ SELECT
     / NULLIF(CAST(SUM(d.spend) OVER (PARTITION BY d.months, d.cohort_index) AS DOUBLE), 0) AS share_spend,
     CAST(d.profit AS DOUBLE)
     / NULLIF(CAST(SUM(d.profit) OVER (PARTITION BY d.months, d.cohort_index) AS DOUBLE), 0) AS share_profit,
+    CAST(d.spend AS DOUBLE) / d.customers AS spend_per_customer,
     CAST(d.profit AS DOUBLE) / d.customers AS profit_per_customer,
     CAST(d.orders AS DOUBLE) / d.customers AS aof,
     CAST(d.spend AS DOUBLE) / d.orders AS aov,

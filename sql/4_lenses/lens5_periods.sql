@@ -2,8 +2,8 @@
 -- earlier ones carry over.
 --
 -- acquired: customers acquired in the period, the newest cohort. profit_earlier: profit from customers of all
--- earlier cohorts; carry_over is that / profit of the period before. repeat_buying_rate: of those active in the
--- period before, the share active in this one. spend and profit hold the returns of customers who did not order.
+-- earlier cohorts; carry_over is that / profit of the period before, and carry_over_active the same of active
+-- customers. repeat_buying_rate: of those active in the period before, the share active in this one. spend and profit hold the returns of customers who did not order.
 WITH totals AS (
     SELECT
         c.grain,
@@ -11,8 +11,9 @@ WITH totals AS (
         c.calendar_index,
         c.calendar_period,
         c.complete,
-        COALESCE(MAX(CASE WHEN c.calendar_index = c.cohort_index THEN c.cohort_size END), 0) AS acquired,
+        SUM(c.acquired) AS acquired,
         SUM(c.active) AS active,
+        SUM(c.active_again) AS active_again,
         SUM(c.orders) AS orders,
         SUM(c.spend) AS spend,
         SUM(c.profit) AS profit,
@@ -23,23 +24,13 @@ WITH totals AS (
     GROUP BY c.grain, c.months, c.calendar_index, c.calendar_period, c.complete
 ),
 
-again AS (
-    SELECT b.months, b.calendar_index, COUNT(*) AS active_again
-    FROM lenses.customer_cells AS a
-    INNER JOIN lenses.customer_cells AS b
-        ON a.months = b.months AND a.customer_no = b.customer_no AND a.calendar_index + a.months = b.calendar_index
-    WHERE a.orders > 0 AND b.orders > 0
-    GROUP BY b.months, b.calendar_index
-),
-
 followed AS (
     SELECT
-        t.*,
-        COALESCE(a.active_again, 0) AS active_again,
-        LAG(t.active) OVER (PARTITION BY t.months ORDER BY t.calendar_index) AS active_before,
-        LAG(t.profit) OVER (PARTITION BY t.months ORDER BY t.calendar_index) AS profit_before
-    FROM totals AS t
-    LEFT JOIN again AS a ON t.months = a.months AND t.calendar_index = a.calendar_index
+        *,
+        LAG(active) OVER earlier AS active_before,
+        LAG(profit) OVER earlier AS profit_before
+    FROM totals
+    WINDOW earlier AS (PARTITION BY months ORDER BY calendar_index)
 )
 
 SELECT
@@ -64,6 +55,7 @@ SELECT
     CASE
         WHEN profit_before > 0 THEN CAST(profit - profit_newest AS DOUBLE) / CAST(profit_before AS DOUBLE)
     END AS carry_over,
+    CAST(active - active_newest AS DOUBLE) / NULLIF(CAST(active_before AS DOUBLE), 0) AS carry_over_active,
     CAST(active_again AS BIGINT) AS active_again,
     CAST(active_again AS DOUBLE) / NULLIF(CAST(active_before AS DOUBLE), 0) AS repeat_buying_rate
 FROM followed

@@ -3,7 +3,7 @@
 --
 -- A customer counts in a window only if active in it, so windows_back 0 and 1 equal lens1_headline and lens2_groups.
 -- acquired: customers acquired in the window; profit_earlier: profit of the active customers acquired before it;
--- carry_over: that / profit of the window before. complete: the data cover the whole window.
+-- carry_over: that / profit of the window before, carry_over_active the same of active customers. complete: the data cover the whole window.
 WITH last_month AS (
     SELECT CAST(SUBSTR($as_of, 1, 4) AS BIGINT) * 12 + CAST(SUBSTR($as_of, 6, 2) AS BIGINT) - 1 AS as_of_index
 ),
@@ -124,6 +124,7 @@ SELECT
     CAST(profit - profit_earlier AS DOUBLE) / NULLIF(CAST(profit AS DOUBLE), 0) AS share_profit_newest,
     CAST(profit_earlier AS DECIMAL(18, 2)) AS profit_earlier,
     CASE WHEN profit_before > 0 THEN CAST(profit_earlier AS DOUBLE) / CAST(profit_before AS DOUBLE) END AS carry_over,
+    CAST(active - active_new AS DOUBLE) / NULLIF(CAST(active_before AS DOUBLE), 0) AS carry_over_active,
     CAST(active_again AS BIGINT) AS active_again,
     CAST(active_again AS DOUBLE) / NULLIF(CAST(active_before AS DOUBLE), 0) AS repeat_buying_rate
 FROM filled

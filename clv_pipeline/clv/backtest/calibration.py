@@ -32,7 +32,7 @@ def locate_purchases(models: Models, customers: pl.DataFrame, weeks: float) -> P
     """Where the actual purchases lie in each customer's predictive distribution."""
     seen = (read_vector(customers, name) for name in ("frequency", "recency", "T"))
     n = read_vector(customers, "actual_purchases")
-    return purchase_cdf(models.purchase_model, models.purchases, *seen, horizon=weeks, n=n)
+    return purchase_cdf(models.purchase_model, models.given(customers).purchases, *seen, horizon=weeks, n=n)
 
 
 def locate_spend(models: Models, customers: pl.DataFrame, weeks: float, purchases: Probabilities) -> Probabilities:
@@ -48,7 +48,7 @@ def locate_spend(models: Models, customers: pl.DataFrame, weeks: float, purchase
     buyers = customers.filter(pl.Series(bought))
     seen = (read_vector(buyers, name) for name in ("frequency", "recency", "T", "monetary_value"))
     y = np.maximum(read_vector(buyers, "actual_spend"), _NEXT_TO_NOTHING)
-    below[bought], up_to[bought] = spend_cdf(models, *seen, horizon=weeks, y=y)
+    below[bought], up_to[bought] = spend_cdf(models.given(buyers), *seen, horizon=weeks, y=y)
     return Probabilities(below, up_to)
 
 

@@ -12,6 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from clv_pipeline.clv.models import ModelError, ModelFit, expected_purchases, fit_models
+from clv_pipeline.clv.models.covariates import list_columns
 from clv_pipeline.clv.scores import Models, read_models
 
 type Vector = NDArray[np.float64]
@@ -27,7 +28,8 @@ class Fold:
 
     `customers`: one row per customer known at the origin, sorted by customer_id; cohort, frequency, recency, T (weeks),
     monetary_value and spend at the origin; last_purchases and last_spend within the `last_weeks` before it;
-    actual_purchases (purchase days) and actual_spend (0 where returns reach it) within the `weeks` after it.
+    actual_purchases (purchase days) and actual_spend (0 where returns reach it) within the `weeks` after it; and the
+    attributes that models use (`covariates.name_column`), which the newcomers have too.
     `newcomers`: frequency and T at the end of those weeks of the customers acquired in them. `earlier`:
     frequency, recency, T at an origin `weeks` before this one, with the same two actuals until this one; empty where
     there is no such history.
@@ -76,14 +78,15 @@ def sample_fitted(customers: pl.DataFrame) -> pl.DataFrame:
     """The customers that the candidates are fitted to, in the order of their ids; what a fit reads of them."""
     every = -(-customers.height // MOST_FITTED)
     ordered = customers.sort("customer_id").gather_every(every)
-    return ordered.select("frequency", "recency", "T", "monetary_value", "spend").rechunk()
+    seen = ("frequency", "recency", "T", "monetary_value", "spend")
+    return ordered.select(*seen, *list_columns(customers)).rechunk()
 
 
 def forecast_candidate(models: Models, customers: pl.DataFrame, weeks: float) -> Forecast:
     """What the model expects of each customer within `weeks`; spend is independent of purchases in these models."""
     purchases = expected_purchases(
         models.purchase_model,
-        models.purchases,
+        models.given(customers).purchases,
         customers["frequency"],
         customers["recency"],
         customers["T"],

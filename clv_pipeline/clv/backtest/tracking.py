@@ -14,6 +14,8 @@ from scipy.interpolate import PchipInterpolator
 
 from clv_pipeline.clv.backtest.holdout import read_vector
 from clv_pipeline.clv.models import expected_purchases
+from clv_pipeline.clv.models.covariates import list_columns
+from clv_pipeline.clv.models.purchases import as_columns
 from clv_pipeline.clv.scores import Models
 
 type Vector = NDArray[np.float64]
@@ -29,6 +31,7 @@ WEEKS_SCHEMA = {
 # The forecast of all customers together is a smooth curve over the weeks ahead: these parts of the horizon give it.
 _NODES = (0.0, 0.03, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 1.0)
 _DISTINCT = ("frequency", "recency", "T")
+_MOST_TRACKED = 4_000
 
 
 def track_weeks(
@@ -36,9 +39,10 @@ def track_weeks(
 ) -> pl.DataFrame:
     """Repeat purchases a week and up to it, by model.
 
-    `customers`: frequency, recency, T (weeks) at the origin. `actual`: repeat purchases by week; week 0 ends with the
-    origin, week 1 is the first after it. Until the origin the model expects E[X(t)] of a new customer since each one's
-    first day, after it the forecast given what was known at the origin, so that its sum is that of the backtest.
+    `customers`: frequency, recency, T (weeks) at the origin, and attributes. `actual`: repeat purchases by week; week 0
+    ends with the origin, week 1 is the first after it. Until the origin the model expects E[X(t)] of a new customer
+    since each one's first day, after it the forecast given what was known at the origin, so that its sum is that of the
+    backtest.
     Days after the last whole week are left out.
     """
     ages = np.rint(read_vector(customers, "T") * 7).astype(np.int64)
@@ -46,10 +50,14 @@ def track_weeks(
     numbers = np.arange(first, last + 1)
     happened = np.array([float(actual.get(int(week), 0.0)) for week in numbers])
     starts = np.bincount(ages)
-    distinct = customers.group_by(_DISTINCT).agg(pl.len().alias("customers")).sort(_DISTINCT)
+    alike = [*_DISTINCT, *list_columns(customers)]
+    distinct = customers.group_by(alike).agg(pl.len().alias("customers")).sort(alike)
     tables = []
     for models in fitted:
-        before = _expect_before(models, starts, numbers[numbers <= 0])
+        if models.design:
+            before = _expect_each_before(models, distinct, numbers[numbers <= 0])
+        else:
+            before = _expect_before(models, starts, numbers[numbers <= 0])
         after = before[-1] + _expect_after(models, distinct, numbers[numbers > 0].astype(np.float64), weeks)
         cumulative = np.concatenate([before, after])
         tables.append(
@@ -78,8 +86,19 @@ def _expect_before(models: Models, starts: NDArray[np.int64], numbers: NDArray[n
     return of_all[oldest + 7 * numbers]
 
 
+def _expect_each_before(models: Models, distinct: pl.DataFrame, numbers: NDArray[np.int64]) -> Vector:
+    """The same where covariates make customers differ, from at most so many of them, evenly spaced."""
+    few = distinct.gather_every(-(-distinct.height // _MOST_TRACKED))
+    everybody, counts = read_vector(distinct, "customers").sum(), read_vector(few, "customers")
+    lived = np.maximum(read_vector(few, "T")[:, None] + numbers, 0.0)
+    own = as_columns(models.given(few).purchases)
+    expected = expected_purchases(models.purchase_model, own, 0, 0, 0, horizon=lived)
+    return counts @ expected * (everybody / counts.sum())
+
+
 def _expect_after(models: Models, distinct: pl.DataFrame, ahead: Vector, weeks: float) -> Vector:
     seen = [read_vector(distinct, name)[:, None] for name in _DISTINCT]
     nodes = weeks * np.array(_NODES)
-    expected = expected_purchases(models.purchase_model, models.purchases, *seen, horizon=nodes)
+    own = as_columns(models.given(distinct).purchases)
+    expected = expected_purchases(models.purchase_model, own, *seen, horizon=nodes)
     return PchipInterpolator(nodes, read_vector(distinct, "customers") @ expected)(ahead)

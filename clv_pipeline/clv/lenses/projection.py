@@ -8,13 +8,15 @@ models hold possible for him (the posterior of Fader, Hardie and Lee 2005 for BG
 spend). Uncertainty of the parameters comes on top; it is the larger part for large cohorts.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from clv_pipeline.clv.models import expected_purchases, expected_spend, p_alive
+from clv_pipeline.clv.models.covariates import list_columns
+from clv_pipeline.clv.models.purchases import Parameters, as_columns
 from clv_pipeline.clv.scores.pair import WEEKS_PER_MONTH, Models, read_models
 
 type Vector = NDArray[np.float64]
@@ -39,20 +41,24 @@ def project_cohorts(
 ) -> pl.DataFrame:
     """One row per cohort, and 'all', and window ahead (1 to 3): what its existing customers are expected to do in it.
 
-    `customers`: cohort, frequency, recency, T (weeks), monetary_value. `parameters` as in `score_customers`. Result:
-    cohort, windows_ahead, customers, expected_purchases with purchases_lower and purchases_upper, expected_orders,
-    expected_profit (not discounted) with profit_lower and profit_upper; the bounds hold with 95% probability given the
+    `customers`: cohort, frequency, recency, T (weeks), monetary_value, and the attributes that the purchase model was
+    fitted with. `parameters` as in `score_customers`. Result: cohort, windows_ahead, customers, expected_purchases with
+    purchases_lower and purchases_upper, expected_orders, expected_profit (not discounted) with profit_lower and
+    profit_upper; the bounds hold with 95% probability given the
     parameters. Raises ModelError when a model is missing.
     """
     models = read_models(parameters)
     # Sorted, so that the draws do not depend on the order of the rows.
     columns = ("frequency", "recency", "T", "monetary_value")
-    people = customers.select("cohort", *(pl.col(name).cast(pl.Float64) for name in columns)).sort(pl.all())
+    customers = models.encode(customers)
+    seen = (pl.col(name).cast(pl.Float64) for name in columns)
+    people = customers.select("cohort", *seen, *list_columns(customers)).sort(pl.all())
+    models = models.of(people)
     x, t_x, T, mean = (people[name].to_numpy() for name in columns)
     length = window_months * WEEKS_PER_MONTH
     ends = length * np.arange(1, WINDOWS_AHEAD + 1)
     until = expected_purchases(
-        models.purchase_model, models.purchases, x[:, None], t_x[:, None], T[:, None], horizon=ends
+        models.purchase_model, as_columns(models.purchases), x[:, None], t_x[:, None], T[:, None], horizon=ends
     )
     purchases = np.diff(until, axis=1, prepend=0.0)
     per_purchase = expected_spend(models.spend_model, models.spend, x, mean)
@@ -147,7 +153,7 @@ class _Draws:
         purchases = self._draw_purchases(named, rate) * alive[:, None]
         return purchases, self._draw_spend(purchases)
 
-    def _draw_purchases(self, named: Mapping[str, float], rate: Vector) -> Vector:
+    def _draw_purchases(self, named: Parameters, rate: Vector) -> Vector:
         if self._models.purchase_model == "pareto_nbd":
             hazard = self._random.gamma(named["s"], 1 / (named["beta"] + self._T))
             # A hazard may come out as 0: who has it, lives.

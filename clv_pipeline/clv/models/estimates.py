@@ -5,10 +5,11 @@ Belongs here: from a compiled posterior to parameters, bounds and draws. Does no
 
 The mode is that of the density of the parameters, so that flat priors give the maximum likelihood estimate. Draws are
 of their logarithms, whose density has its mode elsewhere: the Laplace draws are centred there, as the posterior is
-(flat priors have no such density, and their draws are centred at the estimate).
+(flat priors have no such density, and their draws are centred at the estimate). Coefficients of covariates stand beside
+the log-parameters as they are.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import exp
@@ -16,7 +17,9 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
+from clv_pipeline.clv.models.covariates import name_coefficients
 from clv_pipeline.clv.models.likelihoods import Evaluate, compile_posterior, copy_posterior, has_gradient
 from clv_pipeline.clv.models.modes import Mode, Objective, find_mode
 from clv_pipeline.clv.models.priors import PARAMETERS, Priors, prior_modes
@@ -34,12 +37,39 @@ _NORMAL_95 = 1.959963984540054
 
 
 @dataclass(frozen=True)
+class _Posterior:
+    """The posterior of a model on some data, as a function of log-parameters and, after them, coefficients."""
+
+    model: str
+    priors: Priors
+    columns: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (*PARAMETERS[self.model], *name_coefficients(self.model, self.columns))
+
+    @property
+    def logged(self) -> NDArray[np.bool_]:
+        """Which of `names` are parameters that stand as their logarithms."""
+        return np.arange(len(self.names)) < len(PARAMETERS[self.model])
+
+    @property
+    def floors(self) -> Vector:
+        """What draws stay above: the mean of a Gamma-Gamma is infinite where q <= 1."""
+        return np.array([0.0 if (self.model, name) == ("gamma_gamma", "q") else -np.inf for name in self.names])
+
+    def compile(self, mode: str = "FAST_COMPILE") -> Evaluate:
+        return compile_posterior(self.model, self.priors, mode, len(self.columns))
+
+
+@dataclass(frozen=True)
 class Estimate:
     """A fitted model: parameters in natural units, their table rows, and the log-likelihood in these units.
 
     `draws` is one row per draw and one column per parameter (no row with 'map'), `sampling` the diagnostics of NUTS.
     """
 
+    model: str
     parameters: dict[str, float]
     rows: list[ParameterRow]
     log_likelihood: float
@@ -56,30 +86,38 @@ def estimate(
     *,
     unit: float,
     estimation: Estimation,
+    columns: Sequence[str] = (),
 ) -> Estimate:
     """The estimate of `model` from counted rows: `scaled` is `data` with time or money divided by `unit`.
 
+    `columns` are those of the matrix of covariates, where there is one before the counts.
     'map' and 'laplace': the mode, sd and 95% bounds from the curvature there. 'mcmc': median, sd and 95% bounds of the
     draws. Raises ModelError when there is no finite mode, or nothing to sample from under flat priors.
     """
-    names = PARAMETERS[model]
+    posterior = _Posterior(model, priors, tuple(columns))
+    names, logged = posterior.names, posterior.logged
     if estimation.kind == "mcmc" and priors is None:
         raise ModelError("models.estimation = 'mcmc' cannot sample under models.priors = 'flat': use 'default'")
-    mode = _search(model, priors, scaled)
+    mode = _search(posterior, scaled)
     units = np.log([unit if name in _WITH_UNIT else 1.0 for name in names])
-    logs, sampling = _draw(model, priors, mode, scaled, estimation)
-    draws = np.exp(logs + units)
-    place, sds = mode.theta + units, np.sqrt(np.diag(mode.covariance))
-    rows = [_describe(model, *described) for described in zip(names, place.tolist(), sds.tolist(), strict=True)]
+    drawn, sampling = _draw(posterior, mode, scaled, estimation)
+    draws = drawn + units
+    draws[:, logged] = np.exp(draws[:, logged])
+    place, sds = (mode.theta + units).tolist(), np.sqrt(np.diag(mode.covariance)).tolist()
+    rows = [
+        (_describe if is_log else _describe_coefficient)(model, name, at, sd)
+        for name, at, sd, is_log in zip(names, place, sds, logged, strict=True)
+    ]
     if estimation.kind == "mcmc":
         rows = [_summarise(model, name, column) for name, column in zip(names, draws.T, strict=True)]
     parameters = {row[1]: row[2] for row in rows}
-    place = np.log(list(parameters.values()))
-    log_likelihood = float(compile_posterior(model, priors)(place, *data)[1])
-    return Estimate(parameters, rows, log_likelihood, len(data[0]), draws, sampling)
+    at = np.array(list(parameters.values()))
+    at[logged] = np.log(at[logged])
+    log_likelihood = float(posterior.compile()(at, *data)[1])
+    return Estimate(model, parameters, rows, log_likelihood, len(data[0]), draws, sampling)
 
 
-def tabulate_draws(model: str, names: tuple[str, ...], draws: Draws) -> pl.DataFrame:
+def tabulate_draws(model: str, names: Sequence[str], draws: Draws) -> pl.DataFrame:
     """The draws as rows: model, draw (from 0), parameter, value."""
     count = len(draws)
     columns = {
@@ -96,27 +134,32 @@ def _describe(model: str, name: str, log: float, sd: float) -> ParameterRow:
     return model, name, value, value * sd, value * exp(-half), value * exp(half)
 
 
+def _describe_coefficient(model: str, name: str, value: float, sd: float) -> ParameterRow:
+    half = _NORMAL_95 * sd
+    return model, name, value, sd, value - half, value + half
+
+
 def _summarise(model: str, name: str, draws: Vector) -> ParameterRow:
     lower, median, upper = (float(value) for value in np.quantile(draws, [0.025, 0.5, 0.975]))
     return model, name, median, float(draws.std(ddof=1)), lower, upper
 
 
 def _draw(
-    model: str, priors: Priors, mode: Mode, data: tuple[Vector, ...], estimation: Estimation
+    posterior: _Posterior, mode: Mode, data: tuple[Vector, ...], estimation: Estimation
 ) -> tuple[Draws, Mapping[str, float]]:
-    """Log-parameters and the diagnostics of their sampling."""
-    floors = _floors(model)
+    """Log-parameters and coefficients, and the diagnostics of their sampling."""
+    model, floors = posterior.model, posterior.floors
     # A mode with an infinite mean is not used, so that its draws are not wanted either.
     if estimation.kind == "map" or (estimation.kind == "laplace" and (mode.theta <= floors).any()):
         return np.empty((0, len(mode.theta))), {}
     generator = np.random.default_rng([estimation.seed, *model.encode()])
     if estimation.kind == "laplace":
-        centre = mode if priors is None else _centre(model, priors, data, mode)
+        centre = mode if posterior.priors is None else _centre(posterior, data, mode)
         return draw_laplace(centre, estimation, generator, floors), {}
     # Thousands of evaluations repay the longer compilation; that of hyp2f1 gains nothing by it.
-    posterior = compile_posterior(model, priors, "NUMBA" if has_gradient(model) else "FAST_COMPILE")
-    build = partial(_bind_copy, model, posterior, data)
-    theta, metrics = draw_nuts(mode, build, estimation, seed_of(generator))
+    compiled = posterior.compile("NUMBA" if has_gradient(model) else "FAST_COMPILE")
+    build = partial(_bind_copy, model, compiled, data)
+    theta, metrics = draw_nuts(mode, posterior.logged, build, estimation, seed_of(generator))
     kept = np.flatnonzero((theta > floors).all(axis=1))
     lost = len(theta) - len(kept)
     if 0 < lost < len(kept):
@@ -124,54 +167,52 @@ def _draw(
     return theta, metrics
 
 
-def _bind_copy(model: str, posterior: Evaluate, data: tuple[Vector, ...]) -> Objective:
-    return _bind(model, copy_posterior(posterior), data)
+def _bind_copy(model: str, compiled: Evaluate, data: tuple[Vector, ...]) -> Objective:
+    return _bind(model, copy_posterior(compiled), data)
 
 
-def _floors(model: str) -> Vector:
-    """The log-parameters that draws stay above: the mean of a Gamma-Gamma is infinite where q <= 1."""
-    return np.array([0.0 if (model, name) == ("gamma_gamma", "q") else -np.inf for name in PARAMETERS[model]])
-
-
-def _centre(model: str, priors: Priors, data: tuple[Vector, ...], mode: Mode) -> Mode:
+def _centre(posterior: _Posterior, data: tuple[Vector, ...], mode: Mode) -> Mode:
     """The mode of the density of the log-parameters, which is larger by the product of the parameters."""
-    plain = _bind(model, compile_posterior(model, priors), data)
+    plain, logged = _bind(posterior.model, posterior.compile(), data), posterior.logged
     gradient = plain.gradient
     shifted = Objective(
-        value=lambda theta: plain.value(theta) - float(theta.sum()),
-        gradient=(lambda theta: gradient(theta) - 1.0) if gradient else None,
+        value=lambda theta: plain.value(theta) - float(theta[logged].sum()),
+        gradient=(lambda theta: gradient(theta) - logged) if gradient else None,
     )
     return find_mode(shifted, [mode.theta], near=True) or mode
 
 
-def _search(model: str, priors: Priors, data: tuple[Vector, ...]) -> Mode:
-    posterior = compile_posterior(model, priors)
-    likely = np.log(prior_modes(model))
-    starts = [likely, likely - 1.0, likely + 1.0]
+def _search(posterior: _Posterior, data: tuple[Vector, ...]) -> Mode:
+    model, compiled = posterior.model, posterior.compile()
+    likely = np.zeros(len(posterior.names))
+    likely[posterior.logged] = np.log(prior_modes(model))
+    starts = [likely, likely - posterior.logged, likely + posterior.logged]
     near = False
     rows = len(data[0])
     if rows > _MANY_ROWS:
         every = -(-2 * rows // _MANY_ROWS)
-        thinned = find_mode(_bind(model, posterior, tuple(column[::every] for column in data)), starts)
+        thinned = find_mode(_bind(model, compiled, tuple(column[::every] for column in data)), starts)
         near = thinned is not None
         starts = [thinned.theta, *starts] if thinned is not None else starts
-    mode = find_mode(_bind(model, posterior, data), starts, near=near)
+    mode = find_mode(_bind(model, compiled, data), starts, near=near)
     if mode is None:
         way_out = (
-            "use models.priors = 'default'" if priors is None else "choose models.priors without bounds, or 'default'"
+            "use models.priors = 'default'"
+            if posterior.priors is None
+            else "choose models.priors without bounds, or 'default'"
         )
         raise ModelError(f"{model} has no finite best estimate for these {int(data[-1].sum()):,} customers: {way_out}")
     return mode
 
 
-def _bind(model: str, posterior: Evaluate, data: tuple[Vector, ...]) -> Objective:
+def _bind(model: str, compiled: Evaluate, data: tuple[Vector, ...]) -> Objective:
     latest: dict[bytes, list[Any]] = {}
 
     def evaluate(theta: Vector) -> list[Any]:
         # Value and gradient come together, and are asked for one after the other.
         if (place := theta.tobytes()) not in latest:
             latest.clear()
-            latest[place] = posterior(theta, *data)
+            latest[place] = compiled(theta, *data)
         return latest[place]
 
     return Objective(

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 import numpy as np
 import polars as pl
 
+from clv_pipeline.clv.models.covariates import Design, list_columns, personalise
+from clv_pipeline.clv.models.estimates import Estimate
 from clv_pipeline.clv.models.purchases import expected_purchases, p_alive, purchase_probabilities
 from clv_pipeline.clv.models.spend import population_spend
 
@@ -18,19 +20,20 @@ _LARGEST_COUNT = 6
 _FEW_REPEATERS = 100
 
 
-def evaluate_purchases(
-    rows: pl.DataFrame, model: str, parameters: Mapping[str, float], log_likelihood: float, distinct_rows: int
-) -> pl.DataFrame:
-    """In-sample metrics of a purchase model; mae and rmse compare each frequency with E[X(T)] of a new customer."""
+def evaluate_purchases(rows: pl.DataFrame, fitted: Estimate, design: Design) -> pl.DataFrame:
+    """In-sample metrics of a purchase model on rows encoded by `design`.
+
+    mae and rmse compare each frequency with E[X(T)] of a new customer.
+    """
     frequency = rows["frequency"].to_numpy()
-    error = frequency - _expect_repeat_purchases(rows, model, parameters)
+    error = frequency - _expect_repeat_purchases(rows, fitted, design)
     return _build_evaluation(
-        model,
+        fitted.model,
         {
-            "log_likelihood": log_likelihood,
+            "log_likelihood": fitted.log_likelihood,
             "customers": rows.height,
             "repeat_customers": int((frequency > 0).sum()),
-            "distinct_rows": distinct_rows,
+            "distinct_rows": fitted.distinct_rows,
             "repeat_purchases": float(frequency.sum()),
             "expected_repeat_purchases": float((frequency - error).sum()),
             "mae": float(np.abs(error).mean()),
@@ -62,13 +65,15 @@ def evaluate_mean_spend(rows: pl.DataFrame) -> pl.DataFrame:
     return _build_evaluation("mean_spend", {"customers": rows.height, "repeat_customers": repeaters})
 
 
-def build_repeat_purchases(rows: pl.DataFrame, model: str, parameters: Mapping[str, float]) -> pl.DataFrame:
+def build_repeat_purchases(rows: pl.DataFrame, fitted: Estimate, design: Design) -> pl.DataFrame:
     """Customers by number of repeat purchases up to their T, actual and expected: purchases '0'..'6' and '7+'."""
-    by_age = rows.group_by("T").agg(pl.len().alias("customers")).sort("T")
+    alike = ["T", *list_columns(rows)]
+    by_age = rows.group_by(alike).agg(pl.len().alias("customers")).sort(alike)
     T, customers = by_age["T"].to_numpy(), by_age["customers"].to_numpy()
+    model, own = fitted.model, personalise(fitted.model, fitted.parameters, by_age, design)
     # A customer of the MBG/NBD may be gone right after the first purchase.
-    starts = float(p_alive(model, parameters, 0, 0, 0))
-    probabilities = starts * purchase_probabilities(model, parameters, 0, 0, horizon=T, most=_LARGEST_COUNT)
+    starts = p_alive(model, own, 0, 0, np.zeros(len(T)))
+    probabilities = starts[:, None] * purchase_probabilities(model, own, 0, 0, horizon=T, most=_LARGEST_COUNT)
     probabilities[:, 0] += 1 - starts
     expected = customers @ probabilities
     frequency = rows["frequency"].to_numpy()
@@ -98,10 +103,14 @@ def describe_customers(rows: pl.DataFrame, model: str, *, flat: bool) -> list[st
 
 
 def _expect_repeat_purchases(
-    rows: pl.DataFrame, model: str, parameters: Mapping[str, float]
+    rows: pl.DataFrame, fitted: Estimate, design: Design
 ) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    ages, position = np.unique(rows["T"].to_numpy(), return_inverse=True)
-    return expected_purchases(model, parameters, 0, 0, 0, horizon=ages)[position]
+    alike = ["T", *list_columns(rows)]
+    ages = rows.select(alike).unique().sort(alike)
+    own = personalise(fitted.model, fitted.parameters, ages, design)
+    expected = expected_purchases(fitted.model, own, 0, 0, 0, horizon=ages["T"])
+    placed = ages.with_columns(pl.Series("expected", expected))
+    return rows.select(alike).join(placed, on=alike, how="left", maintain_order="left")["expected"].to_numpy()
 
 
 def evaluate_sampling(model: str, metrics: Mapping[str, float]) -> pl.DataFrame:

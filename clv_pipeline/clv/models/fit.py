@@ -11,6 +11,16 @@ from hashlib import sha256
 import numpy as np
 import polars as pl
 
+from clv_pipeline.clv.models.covariates import (
+    Design,
+    build_matrix,
+    describe_design,
+    encode,
+    learn_design,
+    list_column_names,
+    list_columns,
+    require_support,
+)
 from clv_pipeline.clv.models.estimates import Estimate, ParameterRow, estimate, tabulate_draws
 from clv_pipeline.clv.models.evaluation import (
     build_repeat_purchases,
@@ -52,7 +62,8 @@ def fit_models(
     """Fits a purchase model and the spend model on distinct rows with their counts.
 
     `customers`: one row each with frequency (repeat purchase days), recency and T (weeks; any unit gives the same
-    forecast), monetary_value (mean spend per repeat purchase, null at frequency 0) and spend.
+    forecast), monetary_value (mean spend per repeat purchase, null at frequency 0) and spend; the purchase model uses
+    the attributes that there are beside them (`covariates.name_column`).
     `transactions`: bg_nbd, mbg_nbd or pareto_nbd. `estimation`: map (the mode; sd and 95% bounds from the curvature
     there, as of normally distributed log-parameters), laplace (also `draws` from that distribution) or mcmc (`chains`
     of NUTS with `draws` each after `tune` steps; median, sd and 95% bounds of the draws). `seed` decides the draws.
@@ -64,23 +75,24 @@ def fit_models(
     """
     _check_settings(transactions, estimation)
     rows = _read_customers(customers)
-    purchase_priors = resolve_priors(transactions, priors)
+    design = _learn_design(rows, transactions)
+    rows = encode(rows, design)
+    purchase_priors = resolve_priors(transactions, priors, covariates=bool(list_column_names(design)))
     spend_priors = resolve_priors("gamma_gamma", priors)
     how = Estimation(estimation, draws, chains, tune, seed)
-    purchases = _fit_purchases(rows, transactions, purchase_priors, how)
-    notes = describe_customers(rows, transactions, flat=purchase_priors is None)
+    purchases = _fit_purchases(rows, transactions, purchase_priors, how, design)
+    seen = [(transactions, name, value, None, None, None) for name, value in describe_design(design).items()]
+    notes = describe_customers(rows, transactions, flat=purchase_priors is None) + _describe_unused(design)
     spend = _fit_spend(rows, spend_priors, how)
-    evaluation = evaluate_purchases(
-        rows, transactions, purchases.parameters, purchases.log_likelihood, purchases.distinct_rows
-    )
+    evaluation = evaluate_purchases(rows, purchases, design)
     sampled = {transactions: purchases.sampling, "gamma_gamma": spend.sampling}
     doubts = {model: explain_nonconvergence(metrics) for model, metrics in sampled.items() if metrics}
     return ModelFit(
-        parameters=pl.DataFrame(purchases.rows + spend.rows, schema=PARAMETER_SCHEMA, orient="row"),
+        parameters=pl.DataFrame([*purchases.rows, *seen, *spend.rows], schema=PARAMETER_SCHEMA, orient="row"),
         evaluation=pl.concat([evaluation, evaluate_sampling(transactions, purchases.sampling), spend.evaluation]),
-        repeat_purchases=build_repeat_purchases(rows, transactions, purchases.parameters),
+        repeat_purchases=build_repeat_purchases(rows, purchases, design),
         notes=notes + spend.notes,
-        draws=pl.concat([tabulate_draws(transactions, PARAMETERS[transactions], purchases.draws), spend.draws]),
+        draws=pl.concat([tabulate_draws(transactions, list(purchases.parameters), purchases.draws), spend.draws]),
         doubts={model: doubt for model, doubt in doubts.items() if doubt},
     )
 
@@ -109,7 +121,11 @@ def _read_customers(customers: pl.DataFrame) -> pl.DataFrame:
     if customers.is_empty():
         raise ModelError("there is no customer to fit the models to: load transactions with a customer id first")
     floats = ("recency", "T", "monetary_value", "spend")
-    rows = customers.select(pl.col("frequency").cast(pl.Int64), *(pl.col(name).cast(pl.Float64) for name in floats))
+    rows = customers.select(
+        pl.col("frequency").cast(pl.Int64),
+        *(pl.col(name).cast(pl.Float64) for name in floats),
+        *(pl.col(name).cast(pl.String) for name in list_columns(customers)),
+    )
     possible = (
         (pl.col("frequency") >= 0)
         & (pl.col("recency") >= 0)
@@ -125,15 +141,33 @@ def _read_customers(customers: pl.DataFrame) -> pl.DataFrame:
     return rows
 
 
-def _fit_purchases(rows: pl.DataFrame, model: str, priors: Priors, how: Estimation) -> Estimate:
+def _learn_design(rows: pl.DataFrame, model: str) -> Design:
+    if list_columns(rows):
+        require_support(model)
+    return learn_design(rows)
+
+
+def _describe_unused(design: Design) -> list[str]:
+    return [
+        f"Covariate '{covariate.name}' is not used: no two of its values have 20 customers each."
+        for covariate in design
+        if not covariate.columns
+    ]
+
+
+def _fit_purchases(rows: pl.DataFrame, model: str, priors: Priors, how: Estimation, design: Design) -> Estimate:
     if priors is None and rows["frequency"].max() == 0:
         raise ModelError(
             f"models.priors = 'flat' cannot fit {model}, no customer has a repeat purchase yet: use 'default'"
         )
-    data = _count_rows(rows, ["frequency", "recency", "T"])
-    weeks = float(np.average(data[2], weights=data[3])) or 1.0
-    frequency, recency, T, counts = data
-    return estimate(model, priors, data, (frequency, recency / weeks, T / weeks, counts), unit=weeks, estimation=how)
+    seen = ["frequency", "recency", "T"]
+    distinct = _count_distinct(rows, [*seen, *list_columns(rows)])
+    frequency, recency, T, counts = _read_vectors(distinct, [*seen, "customers"])
+    columns = list_column_names(design)
+    others = (build_matrix(distinct, design), counts) if columns else (counts,)
+    weeks = float(np.average(T, weights=counts)) or 1.0
+    data, scaled = (frequency, recency, T, *others), (frequency, recency / weeks, T / weeks, *others)
+    return estimate(model, priors, data, scaled, unit=weeks, estimation=how, columns=columns)
 
 
 def _fit_spend(rows: pl.DataFrame, priors: Priors, how: Estimation) -> _Spend:
@@ -141,7 +175,8 @@ def _fit_spend(rows: pl.DataFrame, priors: Priors, how: Estimation) -> _Spend:
     if repeaters.height < _FEWEST_REPEATERS_FOR_SPEND:
         reason = f"customers with a repeat purchase of positive spend: {repeaters.height}, at least 3 are needed"
         return _take_mean_spend(rows, reason, how)
-    data = _count_rows(repeaters, ["frequency", "monetary_value"])
+    seen = ["frequency", "monetary_value"]
+    data = _read_vectors(_count_distinct(repeaters, seen), [*seen, "customers"])
     frequency, monetary_value, counts = data
     unit = float(np.average(monetary_value, weights=frequency * counts))
     model = "gamma_gamma"
@@ -166,7 +201,10 @@ def _take_mean_spend(rows: pl.DataFrame, reason: str, how: Estimation) -> _Spend
     return _Spend([("mean_spend", "mean", mean, None, None, None)], evaluate_mean_spend(rows), draws, [note])
 
 
-def _count_rows(rows: pl.DataFrame, columns: list[str]) -> tuple[Vector, ...]:
+def _count_distinct(rows: pl.DataFrame, columns: list[str]) -> pl.DataFrame:
     """The distinct rows and how many customers share each, sorted so that sums do not depend on the input order."""
-    distinct = rows.group_by(columns).agg(pl.len().alias("customers")).sort(columns)
-    return tuple(distinct[name].cast(pl.Float64).to_numpy() for name in [*columns, "customers"])
+    return rows.group_by(columns).agg(pl.len().alias("customers")).sort(columns)
+
+
+def _read_vectors(rows: pl.DataFrame, columns: list[str]) -> tuple[Vector, ...]:
+    return tuple(rows[name].cast(pl.Float64).to_numpy() for name in columns)

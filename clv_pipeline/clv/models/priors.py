@@ -7,11 +7,13 @@ purchase, so that days or weeks, dollars or cents give the same forecast.
 
 The defaults are Gamma densities of shape 1.5: proper, zero at zero (no parameter collapses), an exponential tail (none
 runs away), and so wide that on the 2,357 customers of the CDNOW sample they move no parameter of the BG/NBD by more
-than 2% from its maximum likelihood estimate. Their modes lie where published fits tend to lie.
+than 2% from its maximum likelihood estimate. Their modes lie where published fits tend to lie. Coefficients of
+covariates are Normal(0, 1), as in pymc-marketing: a level may well buy at e times the pace of the base.
 """
 
 from collections.abc import Mapping
 
+from clv_pipeline.clv.models.covariates import DROPOUT, EFFECTS, PURCHASE
 from clv_pipeline.clv.models.result import ModelError
 
 type Prior = tuple[str, tuple[tuple[str, float], ...]]
@@ -35,13 +37,17 @@ _MODES: dict[str, dict[str, float]] = {
     "gamma_gamma": {"p": 5.0, "q": 4.0, "gamma": 0.5},
 }
 _SHAPE = 1.5
+_OF_COEFFICIENTS: Prior = ("Normal", (("mu", 0.0), ("sigma", 1.0)))
 
 
-def resolve_priors(model: str, priors: str | Mapping[str, Mapping[str, Mapping[str, object]]]) -> Priors:
+def resolve_priors(
+    model: str, priors: str | Mapping[str, Mapping[str, Mapping[str, object]]], *, covariates: bool = False
+) -> Priors:
     """The priors of `model` under the setting: 'default', 'flat', or a table per model and parameter.
 
     A table entry is `{dist = "Weibull", alpha = 2, beta = 1}`: a distribution of pymc with its arguments, in scale-free
-    units. Parameters that the table leaves out keep their default.
+    units. Parameters that the table leaves out keep their default. With `covariates` there are two more,
+    'purchase_coefficient' and 'dropout_coefficient', for all coefficients of their kind.
     Raises ModelError when a model, a parameter or the form of an entry is unknown.
     """
     if isinstance(priors, str):
@@ -49,12 +55,12 @@ def resolve_priors(model: str, priors: str | Mapping[str, Mapping[str, Mapping[s
             return None
         if priors != "default":
             raise ModelError(f"models.priors = '{priors}' is unknown: use 'default', 'flat' or a table per model")
-        return _default_priors(model)
+        return _default_priors(model, covariates=covariates)
     _check_names(priors)
-    chosen = dict(_default_priors(model))
+    chosen = dict(_default_priors(model, covariates=covariates))
     for parameter, entry in priors.get(model, {}).items():
         chosen[parameter] = _read_entry(f"models.priors.{model}.{parameter}", entry)
-    return tuple((parameter, chosen[parameter]) for parameter in PARAMETERS[model])
+    return tuple((parameter, chosen[parameter]) for parameter in _list_parameters(model, covariates=covariates))
 
 
 def prior_modes(model: str) -> list[float]:
@@ -62,11 +68,17 @@ def prior_modes(model: str) -> list[float]:
     return [_MODES[model][parameter] for parameter in PARAMETERS[model]]
 
 
-def _default_priors(model: str) -> tuple[tuple[str, Prior], ...]:
-    return tuple(
-        (parameter, ("Gamma", (("alpha", _SHAPE), ("beta", (_SHAPE - 1) / _MODES[model][parameter]))))
-        for parameter in PARAMETERS[model]
-    )
+def _list_parameters(model: str, *, covariates: bool) -> tuple[str, ...]:
+    return (*PARAMETERS[model], *([PURCHASE, DROPOUT] if covariates and model in EFFECTS else []))
+
+
+def _default_priors(model: str, *, covariates: bool) -> tuple[tuple[str, Prior], ...]:
+    of_parameters = {
+        parameter: ("Gamma", (("alpha", _SHAPE), ("beta", (_SHAPE - 1) / mode)))
+        for parameter, mode in _MODES[model].items()
+    }
+    names = _list_parameters(model, covariates=covariates)
+    return tuple((name, of_parameters.get(name, _OF_COEFFICIENTS)) for name in names)
 
 
 def _check_names(priors: Mapping[str, Mapping[str, object]]) -> None:
@@ -76,8 +88,8 @@ def _check_names(priors: Mapping[str, Mapping[str, object]]) -> None:
         if not isinstance(entries, Mapping):
             raise ModelError(f"models.priors.{model} must be a table of parameters, not {entries!r}")
         for parameter in entries:
-            if parameter not in PARAMETERS[model]:
-                known = ", ".join(PARAMETERS[model])
+            if parameter not in (listed := _list_parameters(model, covariates=True)):
+                known = ", ".join(listed)
                 raise ModelError(f"models.priors.{model}.{parameter} is unknown: {model} has {known}")
 
 

@@ -18,6 +18,8 @@ from scipy.special import betaln, expit, gammaln, hyp2f1, xlogy
 from clv_pipeline.clv.models.result import ModelError
 
 type Vector = NDArray[np.float64]
+type Parameters = Mapping[str, float | Vector]
+"""By name; one number, or one for each customer where covariates make them differ."""
 
 PURCHASE_MODELS = ("bg_nbd", "mbg_nbd", "pareto_nbd")
 # Without dropout: a baseline, not a model to score with.
@@ -28,9 +30,7 @@ _NODES = 16
 _SINGULAR = 1e-5
 
 
-def p_alive(
-    model: str, parameters: Mapping[str, float], frequency: ArrayLike, recency: ArrayLike, T: ArrayLike
-) -> Vector:
+def p_alive(model: str, parameters: Parameters, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Vector:
     """P(alive at T | frequency, recency, T).
 
     BG/NBD: Fader, Hardie, Lee (2008), "Computing P(alive) using the BG/NBD model", equation 1; it is 1 for a customer
@@ -54,7 +54,7 @@ def p_alive(
 
 def expected_purchases(
     model: str,
-    parameters: Mapping[str, float],
+    parameters: Parameters,
     frequency: ArrayLike,
     recency: ArrayLike,
     T: ArrayLike,
@@ -71,7 +71,7 @@ def expected_purchases(
 
 
 def expected_purchases_if_alive(
-    model: str, parameters: Mapping[str, float], frequency: ArrayLike, T: ArrayLike, *, horizon: ArrayLike
+    model: str, parameters: Parameters, frequency: ArrayLike, T: ArrayLike, *, horizon: ArrayLike
 ) -> Vector:
     """E[purchases in (T, T + horizon] | frequency, T, alive at T]; recency does not matter any more."""
     _check_model(model)
@@ -81,7 +81,7 @@ def expected_purchases_if_alive(
     if model == "pareto_nbd":
         r, alpha, s, beta = (parameters[name] for name in ("r", "alpha", "s", "beta"))
         length = np.log1p(t / (beta + T))
-        exposure = length if s == 1 else -np.expm1((1 - s) * length) / (s - 1)
+        exposure = length if np.all(s == 1) else -np.expm1((1 - s) * length) / (s - 1)
         return (r + x) * (beta + T) / (alpha + T) * exposure
     r, alpha, a = parameters["r"], parameters["alpha"], parameters["a"]
     b = _posterior_b(model, parameters, x)
@@ -89,7 +89,7 @@ def expected_purchases_if_alive(
 
 
 def purchase_probabilities(
-    model: str, parameters: Mapping[str, float], frequency: ArrayLike, T: ArrayLike, *, horizon: ArrayLike, most: int
+    model: str, parameters: Parameters, frequency: ArrayLike, T: ArrayLike, *, horizon: ArrayLike, most: int
 ) -> NDArray[np.float64]:
     """P(n purchases in (T, T + horizon] | frequency, T, alive at T) for n = 0..most, one row per customer.
 
@@ -109,7 +109,7 @@ def purchase_probabilities(
     survives = np.exp(-s * np.log1p(t / rate))
     probabilities = survives[:, None] * _nbd_probabilities(shape, scale, t, most)
     # Over g = 1 - (1 + u/rate)^-k the density of the time of death u is smooth, whether s is small or large.
-    k = min(s, 1.0)
+    k = np.minimum(s, 1.0)
     end = -np.expm1(-k * np.log1p(t / rate))
     nodes, weights = leggauss(_NODES)
     for node, weight in zip((nodes + 1) / 2, weights / 2, strict=True):
@@ -118,6 +118,11 @@ def purchase_probabilities(
         density = weight * end * s / k * np.exp(log_left * (s - k) / k)
         probabilities += density[:, None] * _nbd_probabilities(shape, scale, death, most)
     return probabilities
+
+
+def as_columns(parameters: Parameters) -> Parameters:
+    """The parameters for arguments with one row for each customer and several columns."""
+    return {name: value[:, None] if isinstance(value, np.ndarray) else value for name, value in parameters.items()}
 
 
 def _check_model(model: str) -> None:
@@ -129,19 +134,19 @@ def _as_floats(*values: ArrayLike) -> tuple[Vector, ...]:
     return tuple(np.broadcast_arrays(*(np.asarray(value, dtype=np.float64) for value in values)))
 
 
-def _posterior_b(model: str, parameters: Mapping[str, float], frequency: Vector) -> Vector:
+def _posterior_b(model: str, parameters: Parameters, frequency: Vector) -> Vector:
     """Chances to drop out that a customer alive at T survived: each purchase, with MBG/NBD the first one too."""
     return parameters["b"] + frequency + (1 if model == "mbg_nbd" else 0)
 
 
-def _pareto_p_alive(parameters: Mapping[str, float], x: Vector, t_x: Vector, T: Vector) -> Vector:
+def _pareto_p_alive(parameters: Parameters, x: Vector, t_x: Vector, T: Vector) -> Vector:
     r, alpha, s, beta = (parameters[name] for name in ("r", "alpha", "s", "beta"))
 
+    larger, second = np.maximum(alpha, beta), np.where(np.greater_equal(alpha, beta), r + x, s + 1)
+
     def scaled_integral(t: Vector) -> Vector:
-        total = r + s + x + 1
-        if alpha >= beta:
-            return hyp2f1(1.0, r + x, total, (alpha - beta) / (alpha + t))
-        return (alpha + t) / (beta + t) * hyp2f1(1.0, s + 1, total, (beta - alpha) / (beta + t))
+        series = hyp2f1(1.0, second, r + s + x + 1, np.abs(np.subtract(alpha, beta)) / (larger + t))
+        return (alpha + t) / (larger + t) * series
 
     silence = (r + x) * np.log((alpha + T) / (alpha + t_x)) + s * np.log((beta + T) / (beta + t_x))
     # Beyond exp(700) the customer is dead in every digit.
@@ -149,10 +154,12 @@ def _pareto_p_alive(parameters: Mapping[str, float], x: Vector, t_x: Vector, T: 
     return 1 / (1 + s / (r + s + x) * np.maximum(died, 0.0))
 
 
-def _expect_beta_geometric(shape: Vector, scale: Vector, a: float, b: Vector, t: Vector) -> Vector:
-    if abs(a - 1) < _SINGULAR:
+def _expect_beta_geometric(shape: Vector, scale: Vector, a: float | Vector, b: Vector, t: Vector) -> Vector:
+    singular = np.abs(np.subtract(a, 1)) < _SINGULAR
+    if np.any(singular):
         aside = 2 * _SINGULAR
-        sides = [_expect_beta_geometric(shape, scale, 1 + side, b, t) for side in (-aside, aside)]
+        places = [np.where(singular, 1 + side, a) for side in (-aside, aside)]
+        sides = [_expect_beta_geometric(shape, scale, place, b, t) for place in places]
         return (sides[0] + sides[1]) / 2
     total = a + b - 1
     total = np.where(np.abs(total) < _SINGULAR**2, _SINGULAR**2, total)
@@ -162,11 +169,12 @@ def _expect_beta_geometric(shape: Vector, scale: Vector, a: float, b: Vector, t:
 
 
 def _beta_geometric_probabilities(
-    shape: Vector, scale: Vector, a: float, b: Vector, t: Vector, *, most: int
+    shape: Vector, scale: Vector, a: float | Vector, b: Vector, t: Vector, *, most: int
 ) -> NDArray[np.float64]:
     nbd = _nbd_probabilities(shape, scale, t, most)
     n = np.arange(most + 1)
     before = betaln(a, b)[:, None]
+    a = np.atleast_1d(a)[:, None]
     probabilities = np.exp(betaln(a, b[:, None] + n) - before) * nbd
     reached = 1 - np.cumsum(nbd, axis=1)[:, :-1]
     dropped = np.exp(betaln(a + 1, b[:, None] + n[1:] - 1) - before)

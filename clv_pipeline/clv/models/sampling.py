@@ -74,12 +74,13 @@ def seed_of(generator: np.random.Generator) -> int:
 
 
 def draw_nuts(
-    mode: Mode, build_objective: Callable[[], Objective], estimation: Estimation, seed: int
+    mode: Mode, logged: NDArray[np.bool_], build_objective: Callable[[], Objective], estimation: Estimation, seed: int
 ) -> tuple[Draws, dict[str, float]]:
     """`chains x draws` x parameters by NUTS, and the worst diagnostics over the parameters.
 
     `build_objective` gives each chain an objective of its own, since a compiled function serves one thread at a time.
-    The prior is a density of the parameters, so that the density of their logarithms is larger by their product.
+    The prior is a density of the parameters; those that are `logged` stand as their logarithms, so that the density
+    there is larger by their product.
     Metrics: chains, draws (per chain), rhat, ess_bulk, ess_tail, divergences. Same seed and data, same draws.
     """
     nutpie, size = import_module("nutpie"), len(mode.theta)
@@ -94,12 +95,12 @@ def draw_nuts(
             with np.errstate(all="ignore"):
                 theta = mode.theta + turn @ place
                 value = objective.value(theta)
-                force = turn.T @ (1.0 - objective.gradient(theta)) if objective.gradient else None
+                force = turn.T @ (logged - objective.gradient(theta)) if objective.gradient else None
                 if force is None:
-                    force = turn.T @ np.ones(size) - _difference(objective, theta, turn, value)
+                    force = turn.T @ logged.astype(np.float64) - _difference(objective, theta, turn, value)
             if not np.isfinite(value) or not np.isfinite(force).all():
                 raise _OutOfRangeError("no finite density here")
-            return float(highest - value + (theta - mode.theta).sum()), force
+            return float(highest - value + (theta - mode.theta)[logged].sum()), force
 
         return density
 

@@ -35,7 +35,7 @@ def bound_spend(
     """
     pairs = [(np.zeros(len(frequency)), np.zeros(len(frequency))) for _ in coverages]
     squared = np.zeros(len(frequency))
-    for group in split_by_frequency(frequency, T):
+    for group in split_by_frequency(models.purchases, frequency, T):
         probabilities = tabulate_counts(models, group, horizon)
         squared[group.rows] = (probabilities @ np.arange(probabilities.shape[1]) ** 2.0)[group.position]
         values, below = tabulate_spend(probabilities, models.gamma_gamma, group.frequency)

@@ -11,6 +11,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from clv_pipeline.clv.models import ModelError, expected_purchases_if_alive, p_alive
+from clv_pipeline.clv.models.covariates import list_columns
+from clv_pipeline.clv.models.purchases import as_columns
 from clv_pipeline.clv.scores.bounds import bound_spend
 from clv_pipeline.clv.scores.pair import WEEKS_PER_MONTH, Models, read_models
 from clv_pipeline.clv.scores.residual import convert_rate, discount_residual_purchases
@@ -32,7 +34,8 @@ def score_customers(
 ) -> pl.DataFrame:
     """The scores of each row of `customers`, in its order.
 
-    `customers`: customer_id, frequency, recency, T (weeks), monetary_value (null without a repeat purchase).
+    `customers`: customer_id, frequency, recency, T (weeks), monetary_value (null without a repeat purchase), and the
+    attributes that the purchase model was fitted with (`covariates.name_column`).
     `parameters`: model, parameter, estimate of one purchase model and one spend model (see `fit_models`).
     Result: customer_id, p_alive, expected_purchases (over the horizon), expected_spend (per purchase), clv, clv_lower,
     clv_upper (80%), the same with _50 and _95, clv_sd, residual_clv, discount, margin, decile (1 = highest clv;
@@ -57,9 +60,11 @@ def score_customers(
     """
     _check_settings(horizon_months, annual_discount_rate, margin)
     models = read_models(parameters)
+    customers = models.encode(customers)
     seen = _score_seen(customers, models, horizon_months, annual_discount_rate)
-    rows = customers.select("customer_id", *_SEEN, pl.col("monetary_value").cast(pl.Float64)).join(
-        seen, on=_SEEN, how="left", maintain_order="left"
+    alike = [*_SEEN, *list_columns(customers)]
+    rows = customers.select("customer_id", *alike, pl.col("monetary_value").cast(pl.Float64)).join(
+        seen, on=alike, how="left", maintain_order="left"
     )
     frequency, monetary_value = rows["frequency"].to_numpy(), rows["monetary_value"].to_numpy()
     spend, unit = models.expect_spend(frequency, monetary_value), models.spend_unit(frequency, monetary_value)
@@ -92,9 +97,11 @@ def _score_seen(
 ) -> pl.DataFrame:
     """One row per distinct (frequency, recency, T): what does not depend on the customer's spend."""
     # Sorted, because the last bits of a vectorised result depend on the place in the vector.
-    aged = _expect_by_age(customers.select(_AGED).unique().sort(_AGED), models, horizon_months, annual_discount_rate)
-    seen = customers.select(_SEEN).unique().sort(_SEEN).join(aged, on=_AGED, how="left", maintain_order="left")
+    of_age, of_all = [*_AGED, *list_columns(customers)], [*_SEEN, *list_columns(customers)]
+    aged = _expect_by_age(customers.select(of_age).unique().sort(of_age), models, horizon_months, annual_discount_rate)
+    seen = customers.select(of_all).unique().sort(of_all).join(aged, on=of_age, how="left", maintain_order="left")
     frequency, recency, T = (seen[name].cast(pl.Float64).to_numpy() for name in _SEEN)
+    models = models.of(seen)
     alive = p_alive(models.purchase_model, models.purchases, frequency, recency, T)
     bounds = bound_spend(
         models,
@@ -105,7 +112,7 @@ def _score_seen(
         coverages=list(_BOUNDS.values()),
     )
     return seen.select(
-        *_SEEN,
+        *of_all,
         "discount",
         pl.Series("p_alive", alive),
         pl.Series("expected_purchases", alive * seen["purchases"].to_numpy()),
@@ -122,9 +129,9 @@ def _expect_by_age(
     """Per distinct (frequency, T), if alive: purchases within the horizon, their mean discount factor, and DERT."""
     frequency, T = (aged[name].cast(pl.Float64).to_numpy() for name in _AGED)
     months = np.arange(1, horizon_months + 1)
-    until = expected_purchases_if_alive(
-        models.purchase_model, models.purchases, frequency[:, None], T[:, None], horizon=months * WEEKS_PER_MONTH
-    )
+    models = models.of(aged)
+    seen = as_columns(models.purchases), frequency[:, None], T[:, None]
+    until = expected_purchases_if_alive(models.purchase_model, *seen, horizon=months * WEEKS_PER_MONTH)
     within = np.diff(until, axis=1, prepend=0.0)
     discounted = within @ (1 + annual_discount_rate) ** (-months / 12)
     total = until[:, -1]

@@ -3,7 +3,9 @@
 Belongs here: reading them from a table of parameters. Does not belong here: what they say about a customer.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import polars as pl
@@ -11,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.special import gammaincc, gammaincinv, gammaln
 
 from clv_pipeline.clv.models import PURCHASE_MODELS, SPEND_MODELS, ModelError, expected_spend
+from clv_pipeline.clv.models.covariates import Design, encode, personalise, read_design
 
 type Vector = NDArray[np.float64]
 
@@ -22,12 +25,35 @@ _NEAR_TWO = 1e-7
 
 @dataclass(frozen=True)
 class Models:
-    """One purchase model and one spend model, each with its parameters by name."""
+    """One purchase model and one spend model, each with its parameters by name.
+
+    With covariates the parameters of purchases are those of a group of customers once `of` has been asked for them: one
+    number for each, in the order of the rows.
+    """
 
     purchase_model: str
-    purchases: dict[str, float]
+    purchases: Mapping[str, float | Vector]
     spend_model: str
     spend: dict[str, float]
+
+    @cached_property
+    def design(self) -> Design:
+        """The covariates of the purchase model; empty for most."""
+        return read_design(self.purchases)
+
+    def encode(self, customers: pl.DataFrame) -> pl.DataFrame:
+        """`customers` with their attributes as the model saw them; ModelError where one is missing."""
+        return encode(customers, self.design) if self.design else customers
+
+    def of(self, encoded: pl.DataFrame) -> "Models":
+        """The models as they are for each row of `encoded`; the same for everybody without covariates."""
+        if not self.design:
+            return self
+        return replace(self, purchases=personalise(self.purchase_model, self.purchases, encoded, self.design))
+
+    def given(self, customers: pl.DataFrame) -> "Models":
+        """The models for each of `customers`, whose attributes are as delivered."""
+        return self.of(self.encode(customers))
 
     def expect_spend(self, frequency: Vector, monetary_value: Vector) -> Vector:
         """E[spend per purchase] of each customer, in currency."""

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from scipy.special import betainc, betaincinv, gammainccinv
 
 from clv_pipeline.clv.models import p_alive, purchase_probabilities
+from clv_pipeline.clv.models.purchases import Parameters
 from clv_pipeline.clv.scores.pair import Models
 
 type Vector = NDArray[np.float64]
@@ -44,17 +45,22 @@ class Probabilities(NamedTuple):
 
 
 class Ages(NamedTuple):
-    """Customers of one frequency: their places in the input, distinct ages T, and each one's place among these."""
+    """Customers of one frequency: their places in the input, distinct ages T, and each one's place among these.
+
+    `parameters` are those of the purchase model. Where covariates make them differ there is one number for each of
+    `ages`, of which only those with the same parameters are taken together then.
+    """
 
     frequency: float
     rows: NDArray[np.intp]
     ages: Vector
     position: NDArray[np.intp]
+    parameters: Parameters
 
 
 def purchase_cdf(
     model: str,
-    parameters: Mapping[str, float],
+    parameters: Parameters,
     frequency: Vector,
     recency: Vector,
     T: Vector,
@@ -68,12 +74,12 @@ def purchase_cdf(
     """
     alive = p_alive(model, parameters, frequency, recency, T)
     below, up_to = np.zeros(len(n)), np.zeros(len(n))
-    for group in split_by_frequency(frequency, T):
+    for group in split_by_frequency(parameters, frequency, T):
         wanted = n[group.rows].astype(np.int64)
-        enough = count_enough(parameters, group, horizon, _EXACT_TAIL)
+        enough = count_enough(group, horizon, _EXACT_TAIL)
         most = int(min(max(wanted.max(), 0), enough))
         probabilities = purchase_probabilities(
-            model, parameters, group.frequency, group.ages, horizon=horizon, most=most
+            model, group.parameters, group.frequency, group.ages, horizon=horizon, most=most
         )
         # One column of zeros in front serves the numbers below 0, one of ones behind those beyond every chance.
         reached = np.pad(np.cumsum(probabilities, axis=1), ((0, 0), (1, 1)), constant_values=((0, 0), (0, 1)))
@@ -105,7 +111,7 @@ def spend_cdf(
         return _count_spend_cdf(models, frequency, recency, T, horizon=horizon, y=y)
     alive = p_alive(models.purchase_model, models.purchases, frequency, recency, T)
     below, up_to = np.zeros(len(y)), np.zeros(len(y))
-    for group in split_by_frequency(frequency, T):
+    for group in split_by_frequency(models.purchases, frequency, T):
         probabilities = tabulate_counts(models, group, horizon)
         values, reached = tabulate_spend(probabilities, models.gamma_gamma, group.frequency)
         wanted = y[group.rows] / unit[group.rows]
@@ -117,30 +123,52 @@ def spend_cdf(
     return Probabilities(below, up_to)
 
 
-def split_by_frequency(frequency: Vector, T: Vector) -> Iterator[Ages]:
+def split_by_frequency(parameters: Parameters, frequency: Vector, T: Vector) -> Iterator[Ages]:
     """The customers by frequency, and by age where one frequency has very many distinct ages."""
     order = np.argsort(frequency, kind="stable")
     starts = np.flatnonzero(np.diff(frequency[order], prepend=-1.0))
     for rows in np.split(order, starts[1:]):
-        ages, position = np.unique(T[rows], return_inverse=True)
+        alike = _find_alike(parameters, T, rows)
+        ages, position = T[rows[alike.first]], alike.position
         x = float(frequency[rows[0]])
         for first in range(0, len(ages), _AGES):
             chosen = (position >= first) & (position < first + _AGES)
-            yield Ages(x, rows[chosen], ages[first : first + _AGES], position[chosen] - first)
+            own = _take(parameters, rows[alike.first[first : first + _AGES]])
+            yield Ages(x, rows[chosen], ages[first : first + _AGES], position[chosen] - first, own)
 
 
-def count_enough(parameters: Mapping[str, float], group: Ages, horizon: float, tail: float) -> int:
+class _Alike(NamedTuple):
+    """Rows that differ in nothing: the first of each kind, and each one's kind."""
+
+    first: NDArray[np.intp]
+    position: NDArray[np.intp]
+
+
+def _find_alike(parameters: Parameters, T: Vector, rows: NDArray[np.intp]) -> _Alike:
+    varied = [value[rows] for value in parameters.values() if isinstance(value, np.ndarray)]
+    if not varied:
+        return _Alike(*np.unique(T[rows], return_index=True, return_inverse=True)[1:])
+    columns = np.stack([T[rows], *varied], axis=1)
+    return _Alike(*np.unique(columns, axis=0, return_index=True, return_inverse=True)[1:])
+
+
+def _take(parameters: Parameters, rows: NDArray[np.intp]) -> Parameters:
+    return {name: value[rows] if isinstance(value, np.ndarray) else value for name, value in parameters.items()}
+
+
+def count_enough(group: Ages, horizon: float, tail: float) -> int:
     """A count that even customers who never drop out exceed with no more than about the probability `tail`."""
-    rate = gammainccinv(parameters["r"] + group.frequency, tail) / (parameters["alpha"] + group.ages.min())
+    slowest = (group.parameters["alpha"] + group.ages).min()
+    rate = gammainccinv(group.parameters["r"] + group.frequency, tail) / slowest
     mean = float(rate * horizon)
     return int(np.ceil(mean + 6 * np.sqrt(mean))) + 6
 
 
 def tabulate_counts(models: Models, group: Ages, horizon: float) -> Grid:
     """P(n purchases | alive) for n = 0, 1, ..., one row per age; the last holds all that may lie beyond."""
-    most = count_enough(models.purchases, group, horizon, _TAIL)
+    most = count_enough(group, horizon, _TAIL)
     probabilities = purchase_probabilities(
-        models.purchase_model, models.purchases, group.frequency, group.ages, horizon=horizon, most=most
+        models.purchase_model, group.parameters, group.frequency, group.ages, horizon=horizon, most=most
     )
     probabilities[:, -1] += np.maximum(1 - probabilities.sum(axis=1), 0.0)
     return probabilities

@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 
 from clv_pipeline.clv.models import expected_purchases_if_alive, p_alive
+from clv_pipeline.clv.models.covariates import list_columns
 from clv_pipeline.clv.scores.pair import WEEKS_PER_MONTH, read_models
 
 _SEEN = ["frequency", "recency", "T"]
@@ -29,19 +30,21 @@ class Verdict:
 def measure_move(customers: pl.DataFrame, scores: pl.DataFrame, parameters: pl.DataFrame, horizon_months: int) -> float:
     """How far `scores` are from those that other `parameters` give the same customers, as a share of the latter.
 
-    `customers`: frequency, recency, T (weeks), monetary_value, in the order of `scores` (expected_purchases,
-    expected_spend). Result: sum of |difference| / sum, over expected spend within the horizon; 0 where there is none.
+    `customers`: frequency, recency, T (weeks), monetary_value and the attributes that those parameters need, in the
+    order of `scores` (expected_purchases, expected_spend). Result: sum of |difference| / sum, over expected spend
+    within the horizon; 0 where there is none.
     """
     models = read_models(parameters)
-    seen = customers.select(_SEEN).unique().sort(_SEEN)
+    alike = [*_SEEN, *list_columns(customers)]
+    seen = customers.select(alike).unique().sort(alike)
+    own = models.given(seen).purchases
     frequency, recency, T = (seen[name].cast(pl.Float64).to_numpy() for name in _SEEN)
     horizon = horizon_months * WEEKS_PER_MONTH
-    purchases = p_alive(models.purchase_model, models.purchases, frequency, recency, T) * expected_purchases_if_alive(
-        models.purchase_model, models.purchases, frequency, T, horizon=horizon
+    purchases = p_alive(models.purchase_model, own, frequency, recency, T) * expected_purchases_if_alive(
+        models.purchase_model, own, frequency, T, horizon=horizon
     )
-    rows = customers.join(
-        seen.with_columns(purchases=pl.Series(purchases)), on=_SEEN, how="left", maintain_order="left"
-    )
+    expected = seen.with_columns(purchases=pl.Series(purchases))
+    rows = customers.join(expected, on=alike, how="left", nulls_equal=True, maintain_order="left")
     spend = models.expect_spend(
         rows["frequency"].cast(pl.Float64).to_numpy(), rows["monetary_value"].cast(pl.Float64).to_numpy()
     )

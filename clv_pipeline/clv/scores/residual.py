@@ -14,7 +14,6 @@ s = 10 on, and wrong by 2% at s = 2. Substituting u = (alpha + T) (exp(v) - 1) m
 Gauss-Legendre nodes give 9 digits at yearly rates of 1% and above.
 """
 
-from collections.abc import Mapping
 from math import log1p
 
 import numpy as np
@@ -22,6 +21,7 @@ from numpy.polynomial.legendre import leggauss
 from numpy.typing import NDArray
 
 from clv_pipeline.clv.models import expected_purchases_if_alive
+from clv_pipeline.clv.models.purchases import Parameters, as_columns
 from clv_pipeline.clv.scores.pair import WEEKS_PER_MONTH
 
 type Vector = NDArray[np.float64]
@@ -36,7 +36,7 @@ def convert_rate(annual_rate: float) -> float:
 
 
 def discount_residual_purchases(
-    model: str, parameters: Mapping[str, float], frequency: Vector, T: Vector, *, weekly_rate: float
+    model: str, parameters: Parameters, frequency: Vector, T: Vector, *, weekly_rate: float
 ) -> Vector:
     """DERT of customers who are alive at T (weeks), one for each entry; multiply by P(alive) for DERT itself.
 
@@ -47,6 +47,6 @@ def discount_residual_purchases(
     end = np.log1p(_NOTHING_LEFT / (weekly_rate * scale))
     v = (nodes + 1) / 2 * end
     u = scale * np.expm1(v)
-    until = expected_purchases_if_alive(model, parameters, frequency[:, None], T[:, None], horizon=u)
+    until = expected_purchases_if_alive(model, as_columns(parameters), frequency[:, None], T[:, None], horizon=u)
     density = weights / 2 * end * weekly_rate * np.exp(-weekly_rate * u) * (scale + u)
     return (until * density).sum(axis=1)

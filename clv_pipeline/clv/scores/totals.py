@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from scipy.special import gammaincinv
 
 from clv_pipeline.clv.models import ModelError, expected_purchases_if_alive, p_alive
+from clv_pipeline.clv.models.covariates import list_columns
 from clv_pipeline.clv.scores.pair import WEEKS_PER_MONTH, Models, read_models
 
 type Vector = NDArray[np.float64]
@@ -36,7 +37,8 @@ def total_scores(
     """The sums over all customers (level and key 'total') and over each group of each of `levels`.
 
     `scores`: what `score_customers` gives, with frequency, recency, T (weeks), monetary_value and one column for each
-    level. `parameters` as there. `draws`: model, draw, parameter, value; without rows the parameters count as known.
+    level, and the attributes that the purchase model was fitted with. `parameters` as there. `draws`: model, draw,
+    parameter, value; without rows the parameters count as known.
     Result: level, key, customers, clv, clv_lower, clv_upper (80%), the same with _50 and _95, expected_purchases,
     expected_spend_total (not discounted, before the margin); by level in the order given, then by key.
     Raises ModelError when draws belong to other models than the parameters.
@@ -105,17 +107,21 @@ def _quantile(mean: Vector, variance: Vector, share: float) -> Vector:
 def _value_by_draw(sample: pl.DataFrame, parameters: pl.DataFrame, draws: pl.DataFrame, horizon_months: int) -> Vector:
     """The value of each sampled customer for the estimates, then for each draw, up to a factor of his own."""
     estimates = read_models(parameters)
+    sample = estimates.encode(sample)
     x, t_x, T, mean = (
         sample[name].cast(pl.Float64).to_numpy() for name in ("frequency", "recency", "T", "monetary_value")
     )
-    aged, position = np.unique(np.column_stack([x, T]), axis=0, return_inverse=True)
+    alike = ["frequency", "T", *list_columns(sample)]
+    aged = sample.select(alike).unique().sort(alike).with_row_index("position")
+    position = sample.select(alike).join(aged, on=alike, how="left", maintain_order="left")["position"].to_numpy()
+    of_age = [aged[name].cast(pl.Float64).to_numpy() for name in ("frequency", "T")]
     worth = (sample["discount"] * sample["margin"]).to_numpy()
 
     def value(models: Models) -> Vector:
         if_alive = expected_purchases_if_alive(
-            models.purchase_model, models.purchases, aged[:, 0], aged[:, 1], horizon=horizon_months * WEEKS_PER_MONTH
+            models.purchase_model, models.of(aged).purchases, *of_age, horizon=horizon_months * WEEKS_PER_MONTH
         )
-        alive = p_alive(models.purchase_model, models.purchases, x, t_x, T)
+        alive = p_alive(models.purchase_model, models.of(sample).purchases, x, t_x, T)
         return alive * if_alive[position] * models.expect_spend(x, mean) * worth
 
     return np.stack([value(models) for models in (estimates, *_read_draws(draws, estimates))])
@@ -136,7 +142,7 @@ def _read_draws(draws: pl.DataFrame, estimates: Models) -> list[Models]:
     return [
         Models(
             estimates.purchase_model,
-            models.get(estimates.purchase_model, estimates.purchases),
+            {**estimates.purchases, **models.get(estimates.purchase_model, {})},
             estimates.spend_model,
             models.get(estimates.spend_model, estimates.spend),
         )

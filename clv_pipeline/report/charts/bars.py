@@ -89,7 +89,7 @@ def draw_cells(
     frame = with_text(frame, "cell", write(frame[measure].to_list()))
     rows, found = (frame[name].unique(maintain_order=True).to_list() for name in (row, column))
     columns = [name for name in columns if name in found] if columns else found
-    largest = max([abs(value) for value in frame[measure].drop_nulls().to_list()], default=0) or 1.0
+    low, high = _find_shades(frame[measure], from_zero=unit in (None, "%"))
     used = [row, column, measure, "cell", *(["cohort"] if default_cohort else [])]
     base = alt.Chart(to_data(frame, used)).encode(
         x=alt.X(f"{column}:N", sort=columns, axis=alt.Axis(title=titles[1], orient="top")),
@@ -98,12 +98,14 @@ def draw_cells(
     )
     if default_cohort:
         base = base.transform_filter(only_chosen(default_cohort))
-    scale = alt.Scale(domain=[0, largest], range=_SHADES)
+    scale = alt.Scale(domain=[low, high], range=_SHADES)
     cells = base.mark_rect(stroke="white").encode(color=alt.Color(f"{measure}:Q", scale=scale, legend=None))
-    size = alt.ExprRef(f"width / {len(columns)} < 36 ? 0 : 11")
+    size = size_text(len(columns), max(map(len, frame["cell"].to_list()), default=0))
     text = base.mark_text(fontSize=size).encode(
         text="cell:N",
-        color=alt.condition(f"datum['{measure}'] > {0.58 * float(largest)}", alt.value("white"), alt.value("black")),  # pyright: ignore[reportArgumentType]
+        color=alt.condition(
+            f"datum['{measure}'] > {low + 0.58 * (high - low)}", alt.value("white"), alt.value("black")
+        ),  # pyright: ignore[reportArgumentType]
     )
     layers = cells + text
     if default_cohort:
@@ -129,6 +131,20 @@ def draw_intervals(
     )
     points = base.mark_point(color=ORANGE, size=70, opacity=1).encode(y=f"{value}:Q")
     return to_spec(bars + points, 220)
+
+
+def size_text(columns: int, letters: int) -> alt.ExprRef:
+    """The size of the longest text, of `letters`, that fits a cell of so many `columns`; 0 where none can be read."""
+    width = f"width / {columns}"
+    return alt.ExprRef(f"{width} > {6.4 * letters + 3} ? 11 : {width} > {5.2 * letters + 1} ? 9 : 0")
+
+
+def _find_shades(values: pl.Series, *, from_zero: bool) -> tuple[float, float]:
+    """The values of the lightest and the darkest shade: averages, unlike counts and shares, are far from zero."""
+    known = [float(value) for value in values.drop_nulls().to_list()]
+    if from_zero or len(set(known)) < 2:
+        return 0.0, max(map(abs, known), default=0.0) or 1.0
+    return min(known), max(known)
 
 
 def _limit_width(categories: int, frame: pl.DataFrame) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import altair as alt
 import polars as pl
 
 from clv_pipeline.report.blocks import Spec
+from clv_pipeline.report.charts.bars import size_text
 from clv_pipeline.report.charts.theme import (
     IS_OTHER,
     ORANGE,
@@ -21,6 +22,9 @@ from clv_pipeline.report.charts.theme import (
     with_text,
 )
 from clv_pipeline.report.numbers import Formatter, as_counts, as_decimals, as_money, as_shares
+
+# So many cells beside each other leave no room for a number on a phone.
+_NARROW = 18
 
 
 def draw_heat_map(grid: pl.DataFrame, column: str, title: str | None, *, follows_choice: bool = True) -> Spec:
@@ -57,9 +61,10 @@ def draw_heat_map(grid: pl.DataFrame, column: str, title: str | None, *, follows
     cells = (
         base.transform_filter("isValid(datum.later)")
         .mark_rect(stroke="white", strokeWidth=1)
-        .encode(color=alt.Color("later:Q", scale=scale, legend=None))
+        .encode(color=alt.Color("later:Q", scale=scale, legend=_explain_shades(columns_shown)))
     )
-    text = base.mark_text(fontSize=alt.ExprRef(f"width / {columns_shown} < 25 ? 0 : 11")).encode(
+    letters = 3 if frame["complete"].all() else 4
+    text = base.mark_text(fontSize=size_text(columns_shown, letters)).encode(
         text="cell:N",
         color=alt.condition(f"datum.later > {0.58 * float(largest)}", alt.value("white"), alt.value("black")),  # pyright: ignore[reportArgumentType]
     )
@@ -69,6 +74,13 @@ def draw_heat_map(grid: pl.DataFrame, column: str, title: str | None, *, follows
         return to_spec(layers, height)
     choice, _ = cohort_choice()
     return to_spec(layers.encode(opacity=dim_others(0.25)).add_params(choice), height)
+
+
+def _explain_shades(columns: int) -> alt.Legend | None:
+    """The scale of the shades, where cells may be too narrow on some screen for their number."""
+    if columns < _NARROW:
+        return None
+    return alt.Legend(title="% active", format="~%", gradientLength=150, gradientThickness=8)
 
 
 def draw_lines(

@@ -21,6 +21,8 @@ FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, s
 # Counts and money on axes: SI's m (milli) and G would puzzle a reader of money.
 _SIZE = "abs(datum.value)"
 _SHORT = f"({_SIZE} < 1 ? format({_SIZE}, '~g') : replace(format({_SIZE}, '~s'), 'G', 'B'))"
+# Cents have two digits: $0.50, not $0.5.
+_SHORT_MONEY = f"({_SIZE} % 1 && {_SIZE} < 100 ? format({_SIZE}, {_SIZE} < 0.01 ? '~g' : '.2f') : {_SHORT})"
 # Whether the datum is of a cohort other than the chosen one; false while none is chosen.
 IS_OTHER = "cohort != '' && datum.cohort != cohort"
 _MINUS = "(datum.value < 0 ? '−' : '')"
@@ -66,8 +68,12 @@ def build_unchecked() -> Any:
 
 
 def to_data(frame: pl.DataFrame, columns: Sequence[str]) -> alt.InlineData:
-    """Rows for a chart: the named columns only, floats cut to six significant digits."""
-    rounded = frame.select(columns).with_columns(pl.selectors.float().round_sig_figs(6))
+    """Rows for a chart: the named columns only, floats cut to six significant digits, or to two decimals from 10,000
+    on, as the chart's CSV has them too."""
+    value = pl.selectors.float()
+    rounded = frame.select(columns).with_columns(
+        pl.when(value.abs() < 1e4).then(value.round_sig_figs(6)).otherwise(value.round(2))
+    )
     return alt.InlineData(values=rounded.to_dicts())
 
 
@@ -88,7 +94,7 @@ def count_axis(title: str, **options: Any) -> alt.Axis:
 
 def money_axis(title: str, currency: str, **options: Any) -> alt.Axis:
     """An axis of money, in short, with the currency and the minus sign in front."""
-    text = f"{_MINUS} + '{symbol(currency)}' + {_SHORT}"
+    text = f"{_MINUS} + '{symbol(currency)}' + {_SHORT_MONEY}"
     return alt.Axis(title=title, labelExpr=text, **{"tickCount": 5, **options})
 
 
@@ -127,5 +133,6 @@ def cohort_color(cohorts: Sequence[str], title: str) -> alt.Color:
     if len(cohorts) == 1:
         return alt.Color("cohort:N", legend=None, scale=alt.Scale(domain=list(cohorts), range=[BLUE]))
     scheme = alt.SchemeParams(name="viridis", extent=[0, 0.82])
-    legend = alt.Legend(title=title, columns=4 if max(map(len, cohorts)) < 9 else 3)
+    entry = 7 * max(map(len, cohorts)) + 36
+    legend = alt.Legend(title=title, columns=alt.ExprRef(f"max(1, floor(width / {entry}))"))
     return alt.Color("cohort:O", legend=legend, scale=alt.Scale(domain=list(cohorts), scheme=scheme))

@@ -104,13 +104,13 @@ def draw_changes(changes: pl.DataFrame) -> Spec:
     frame = with_text(frame, "text", [sign + text for sign, text in zip(signs, texts, strict=True)])
     values = frame["relative_change"]
     low, high = min(0.0, *values), max(0.0, *values)
-    room = 0.25 * ((high - low) or 1.0)
+    room = 0.35 * ((high - low) or 1.0)
     base = alt.Chart(to_data(frame, ["name", "relative_change", "kind", "text"])).encode(
         y=alt.Y("name:N", sort=frame["name"].to_list(), axis=alt.Axis(title=None, labelLimit=150)),
         x=alt.X(
             "relative_change:Q",
             axis=share_axis("Change", is_part=False),
-            scale=alt.Scale(domain=[low - room * (low < 0), high + room * (high > 0 or low == 0)]),
+            scale=alt.Scale(domain=[low - room * (low < 0), high + room * (high > 0 or low == 0)], nice=False),
         ),
         tooltip=tooltips(name="Measure", text="Change"),
     )

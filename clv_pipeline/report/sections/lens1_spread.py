@@ -71,6 +71,9 @@ def build_spend_by_orders(data: ReportData) -> Section | None:
             shares("share_customers", "Share"),
             amounts("aov", "AOV", money),
             amounts("mean_spend_per_order", "Mean of customers", money),
+            amounts("median_spend_per_order", "Median", money),
+            amounts("p05_spend_per_order", "5th percentile", money),
+            amounts("p95_spend_per_order", "95th percentile", money),
             amounts("profit", "Profit", money),
         ],
         frame=frame,
@@ -90,8 +93,9 @@ def build_value_deciles(data: ReportData) -> Section | None:
     spec = draw_bars(deciles, "decile", "share_customers", "Share of customers", "%", category_title="Value decile")
     first, last = deciles.row(0, named=True), deciles.row(-1, named=True)
     sentence = (
-        f"The first tenth of the profit comes from {n.plural(first['customers'], 'customer')} "
-        f"({n.share(first['share_customers'])} of all), the last from {n.count(last['customers'])}."
+        f"The best value decile holds {n.plural(first['customers'], 'customer')} ({n.share(first['share_customers'])} "
+        f"of all) and {n.share(first['share_profit'])} of the profit, the last {n.count(last['customers'])} and "
+        f"{n.share(last['share_profit'])}."
     )
     blocks: list[Block] = [
         Figure("chart-value-deciles", "Customers behind each tenth of the profit", sentence, spec),
@@ -104,7 +108,7 @@ def build_value_deciles(data: ReportData) -> Section | None:
                 counts("customers", "Customers"),
                 shares("share_customers", "Customers, share"),
                 shares("share_profit", "Profit, share"),
-                amounts("lowest_profit", "Profit from", money),
+                amounts("threshold", "Profit over", money),
                 amounts("highest_profit", "Profit to", money),
                 amounts("profit_per_customer", "Profit per customer", money),
                 decimals("aof", "AOF"),
@@ -142,8 +146,8 @@ def build_rfm(data: ReportData) -> Section | None:
         amounts("spend", "Spend", data.facts.currency),
         amounts("profit", "Profit", data.facts.currency),
     ]
-    table = build_lens_table(data, "lens1_rfm", "Recency by number of orders", columns, frame=cells, folded=True)
-    blocks: list[Block] = [Figure("chart-rfm", "Customers by recency and number of orders", sentence, spec), table]
+    table = build_lens_table(data, "lens1_rfm", "Last order by number of orders", columns, frame=cells, folded=True)
+    blocks: list[Block] = [Figure("chart-rfm", "Customers by last order and number of orders", sentence, spec), table]
     if data.has("lenses.lens1_rfm_monetary"):
         blocks.append(_draw_monetary(data))
     return Section("window-rfm", "How recently, how often, for how much", blocks)
@@ -224,9 +228,7 @@ def _build_statistics(data: ReportData, statistics: pl.DataFrame) -> Table:
     )
     money = data.facts.currency
     order = pl.col("statistic").replace_strict({name: at for at, name in enumerate(_STATISTICS)}, return_dtype=pl.Int64)
-    wide = wide.sort(order).with_columns(
-        pl.col("statistic").str.replace(r"^p(\d+)$", "percentile $1").str.replace("percentile 0", "percentile ")
-    )
+    wide = wide.sort(order).with_columns(pl.col("statistic").str.replace(r"^p0?(\d+)$", "percentile $1"))
     styles = {"orders": Column("orders", "Orders", n.as_decimals(1)), "margin": shares("margin", "Margin")}
     columns = [styles.get(name, amounts(name, MEASURES[name], money)) for name in MEASURES]
     return build_lens_table(

@@ -13,7 +13,7 @@ from clv_pipeline.report.sections.lens1_spread import MEASURES, name_bins
 from clv_pipeline.report.tables import Table, amounts, build_lens_table, counts, label, shares
 
 _NOT_ACTIVE = "not active"
-_DIRECTIONS = {"profit_up": "profit", "orders_up": "orders", "spend_per_order_up": "AOV", "margin_up": "margin"}
+_DIRECTIONS = ("profit", "orders", "AOV", "margin")
 
 
 def build_overlays(data: ReportData) -> Section | None:
@@ -33,21 +33,35 @@ def build_overlays(data: ReportData) -> Section | None:
         figures.append(
             Figure(f"chart-both-{measure}", f"Customers by {name.lower()}", describe_shift(named, name), spec)
         )
-    table = build_lens_table(
+    return Section(
+        "both-distributions", "Did the mix of customers change?", [FigureGrid(figures), _build_bins(data, bins)]
+    )
+
+
+def _build_bins(data: ReportData, bins: pl.DataFrame) -> Table:
+    """Profit and orders, the latest window beside the one before; the CSV has every measure."""
+    rows = []
+    for measure in ("profit", "orders"):
+        own = bins.filter(pl.col("measure") == measure)
+        both = own.group_by("bin").agg(pl.col("lower", "upper").first(), pl.col("customers").sum()).sort("bin")
+        wide = own.pivot(on="window_number", index="bin", values=["customers", "share"])
+        named = name_bins(both, measure).select("bin", "bin_name", measure=pl.lit(MEASURES[measure]))
+        rows.append(named.join(wide, on="bin").sort("bin"))
+    return build_lens_table(
         data,
         "lens2_histograms",
-        "Both windows, bin by bin",
+        "Both windows, class by class",
         [
             label("measure", "Measure"),
-            label("window_number", "Window"),
-            label("lower", "Over"),
-            label("upper", "To"),
-            counts("customers", "Customers"),
-            shares("share", "Share"),
+            label("bin_name", "Class"),
+            counts("customers_1", "Customers before"),
+            counts("customers_2", "Customers latest"),
+            shares("share_1", "Share before"),
+            shares("share_2", "Share latest"),
         ],
+        frame=pl.concat(rows, how="diagonal"),
         folded=True,
     )
-    return Section("both-distributions", "Did the mix of customers change?", [FigureGrid(figures), table])
 
 
 def build_migration(data: ReportData) -> Section | None:
@@ -61,18 +75,21 @@ def build_migration(data: ReportData) -> Section | None:
     moves = moves.sort("decile_1", "decile_2", nulls_last=True)
     titles = ("Decile in the window before", "Decile in the latest window")
     spec = draw_cells(moves, "source", "target", "customers", None, titles=titles)
-    note = "Rows: the window before. Both windows are cut at the latest window's deciles of profit; 1 is the best."
+    note = "Rows: the window before. Both windows have the cut-offs of the latest one's value deciles; 1 is the best."
     figure = Figure("chart-migration", "From decile to decile", describe_migration(moves), spec, note)
-    columns = [
-        label("source", "Decile before"),
-        label("target", "Decile latest"),
-        counts("customers", "Customers"),
-        shares("share_of_decile_1", "Share of the decile before"),
-        amounts("profit_1", "Profit before", data.facts.currency),
-        amounts("profit_2", "Profit latest", data.facts.currency),
-    ]
-    used = moves.filter(pl.col("customers") > 0)
-    table = build_lens_table(data, "lens2_migration", "Moves between deciles", columns, frame=used, folded=True)
+    wide = moves.pivot(on="target", index="source", values="customers", maintain_order=True)
+    columns = [label("source", "Decile before"), *(counts(name, name) for name in wide.columns[1:])]
+    title = "Customers by decile before (rows) and latest (columns)"
+    table = build_lens_table(
+        data,
+        "lens2_migration",
+        title,
+        columns,
+        frame=wide,
+        note="The CSV has shares and profit too.",
+        folded=True,
+        sortable=False,
+    )
     return Section("decile-moves", "Are the best customers still the best?", [figure, table])
 
 
@@ -80,20 +97,30 @@ def build_up_down(data: ReportData) -> Section | None:
     """Those active in both windows, by what went up."""
     if data.window_1 is None or not data.has("lenses.lens2_up_down"):
         return None
-    groups = data.table("lenses.lens2_up_down").filter(pl.col("customers") > 0)
+    groups = data.table("lenses.lens2_up_down")
     if groups.is_empty():
         return None
-    present = {column: name for column, name in _DIRECTIONS.items() if column in groups.columns}
-    ups = pl.concat_list(pl.when(column).then(pl.lit(name)) for column, name in present.items()).list.drop_nulls()
-    groups = groups.with_columns(name=ups.list.join(", ")).sort("profit_change", descending=True)
-    groups = groups.with_columns(name=pl.when(pl.col("name") == "").then(pl.lit("nothing")).otherwise("name"))
+    patterns = name_patterns(groups)
     money = data.facts.currency
-    spec = draw_bars(groups, "name", "profit_change", "Change in profit", money, category_title="What went up")
+    spec = draw_bars(patterns, "name", "profit_change", "Change in profit", money, category_title="What rose or stayed")
     blocks: list[Block] = [
-        Figure("chart-up-down", "Change in profit by what went up", describe_up_down(groups, money), spec),
-        _build_up_down(data, groups),
+        Figure("chart-up-down", "Change in profit by what rose or stayed", describe_up_down(groups, money), spec),
+        _build_up_down(data, patterns),
     ]
-    return Section("up-and-down", "Those who bought in both windows: what went up", blocks)
+    return Section("up-and-down", "Those who bought in both windows: what rose and what fell", blocks)
+
+
+def name_patterns(groups: pl.DataFrame) -> pl.DataFrame:
+    """The groups summed by pattern, with `name`: what in it did not fall ('profit, margin')."""
+    summed = groups.group_by("pattern").agg(
+        pl.col("customers", "share_customers", "profit_1", "profit_2", "profit_change").sum()
+    )
+    names = [
+        ", ".join(name for name, letter in zip(_DIRECTIONS, pattern, strict=True) if letter == "U") or "nothing"
+        for pattern in summed["pattern"]
+    ]
+    named = summed.with_columns(pl.Series("name", names, dtype=pl.String))
+    return named.sort("profit_change", "name", descending=[True, False])
 
 
 def describe_shift(named: pl.DataFrame, name: str) -> str:
@@ -124,7 +151,7 @@ def describe_migration(moves: pl.DataFrame) -> str:
 def describe_up_down(groups: pl.DataFrame, currency: str) -> str:
     """How many brought more profit than before, and what all of them changed."""
     total = add_up(groups, "customers")
-    up = groups.filter("profit_up")
+    up = groups.filter(profit_direction="up")
     change = add_up(groups, "profit_change")
     word = "more" if change >= 0 else "less"
     return (
@@ -134,20 +161,20 @@ def describe_up_down(groups: pl.DataFrame, currency: str) -> str:
     )
 
 
-def _build_up_down(data: ReportData, groups: pl.DataFrame) -> Table:
+def _build_up_down(data: ReportData, patterns: pl.DataFrame) -> Table:
     money = data.facts.currency
     return build_lens_table(
         data,
         "lens2_up_down",
-        "By what went up",
+        "By what rose or stayed",
         [
-            label("name", "Up"),
+            label("name", "Up or same"),
             counts("customers", "Customers"),
             shares("share_customers", "Share"),
             amounts("profit_1", "Profit before", money),
             amounts("profit_2", "Profit latest", money),
             amounts("profit_change", "Change", money),
         ],
-        frame=groups,
-        note="Named is what went up; what is not named fell or stayed.",
+        frame=patterns,
+        note="Named is what was as high as before or higher; the rest fell. The CSV tells same from up.",
     )

@@ -60,6 +60,11 @@ def list_cohorts(sized: pl.DataFrame) -> list[str]:
     return sized["cohort"].unique(maintain_order=True).to_list()[-MAX_HEAT_COHORTS:]
 
 
+def keep_choosable(sized: pl.DataFrame) -> pl.DataFrame:
+    """The rows of the cohorts that can be chosen, which the sentences are about too."""
+    return sized.filter(pl.col("cohort").is_in(list_cohorts(sized)))
+
+
 def choose_rows(sized: pl.DataFrame, measure: str) -> pl.DataFrame:
     """Rows for the lines of `measure`; `shown` marks the few cohorts that are there without a choice."""
     cohorts = list_cohorts(sized)
@@ -104,7 +109,7 @@ def describe_activity(sized: pl.DataFrame, grain: str) -> str:
         average = n.share(add_up(one, "active") / add_up(one, "cohort_size"))
         return (
             f"One {grain} after acquisition, {n.share(first['pct_active'])} of the {first['cohort']} cohort were "
-            f"active and {n.share(last['pct_active'])} of the {last['cohort']} cohort; over all cohorts {average}."
+            f"active and {n.share(last['pct_active'])} of the {last['cohort']} cohort; together {average}."
         )
     first, last = later.row(0, named=True), later.row(-1, named=True)
     size = n.plural(first["cohort_size"], "customer")
@@ -144,7 +149,9 @@ def _draw_activity(data: ReportData, sized: pl.DataFrame) -> Figure:
         )
     grain = data.facts.cohort
     spec = draw_heat_map(shown, "age", f"Age in {grain}s")
-    return Figure("chart-activity", "% of cohort active, by age", describe_activity(sized, grain), spec, note)
+    return Figure(
+        "chart-activity", "% of cohort active, by age", describe_activity(keep_choosable(sized), grain), spec, note
+    )
 
 
 def _draw_factors(data: ReportData, sized: pl.DataFrame) -> list[Figure]:
@@ -159,7 +166,7 @@ def _draw_factors(data: ReportData, sized: pl.DataFrame) -> list[Figure]:
         Figure(
             f"chart-age-{measure.replace('_', '-')}",
             f"{name} by age",
-            describe_measure(sized, measure, name, unit),
+            describe_measure(keep_choosable(sized), measure, name, unit),
             draw_lines(
                 choose_rows(sized, measure), measure, name, unit, by="age", by_title=f"Age in {data.facts.cohort}s"
             ),

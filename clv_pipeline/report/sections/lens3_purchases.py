@@ -42,7 +42,7 @@ def build_second_purchase(data: ReportData) -> Section | None:
         frame=grid.sort("cohort", "age", descending=[True, False]),
         csv=grid,
         folded=True,
-        note="By day: `lenses.lens3_second_purchase` in the database.",
+        note="By day: lenses.lens3_second_purchase in the database.",
     )
     return Section("second-purchase", "How soon do they come back?", [figure, table])
 
@@ -87,14 +87,14 @@ def build_repeat_buying(data: ReportData) -> Section | None:
 
 
 def build_patterns(data: ReportData) -> Section | None:
-    """In which years since acquisition customers were active."""
+    """In which years since acquisition customers bought again."""
     patterns = of_grain(data, "lens3_activity_patterns")
     if patterns.is_empty():
         return None
     patterns = patterns.filter(pl.col("alignment") == "age")
     longest = patterns.filter(pl.col("years") == patterns["years"].max())
-    summed = longest.group_by("pattern").agg(pl.col("customers").sum(), pl.col("seen_again").first())
-    summed = summed.sort("customers", "pattern", descending=[True, False])
+    summed = longest.group_by("repeat_pattern").agg(pl.col("customers").sum(), pl.col("seen_again").first())
+    summed = summed.sort("customers", "repeat_pattern", descending=[True, False])
     total = add_up(summed, "customers")
     if patterns["years"].max() == 1 or not total:
         return None
@@ -102,17 +102,21 @@ def build_patterns(data: ReportData) -> Section | None:
     shown = summed.head(16).with_columns(share=pl.col("customers") / total)
     sentence = (
         f"Of the {n.plural(total, 'customer')} of the cohorts with the most years, {n.count(never)} "
-        f"({n.share(never / total)}) were never seen again after their first year."
+        f"({n.share(never / total)}) never bought again."
     )
-    spec = draw_bars(shown, "pattern", "share", "Share of customers", "%", category_title="Pattern, a letter a year")
-    figure = Figure("chart-patterns", "Years with and without an order", sentence, spec, "Y: active, N: not.")
+    spec = draw_bars(
+        shown, "repeat_pattern", "share", "Share of customers", "%", category_title="Pattern, a letter a year"
+    )
+    note = "Y: ordered in the year, in the first one more than once; N: did not."
+    figure = Figure("chart-patterns", "Years with and without another order", sentence, spec, note)
     table = build_lens_table(
         data,
         "lens3_activity_patterns",
         "Patterns by cohort",
         [
             label("cohort", "Cohort"),
-            label("pattern", "Pattern"),
+            label("repeat_pattern", "Pattern"),
+            label("pattern", "Active"),
             label("complete", "Complete"),
             counts("customers", "Customers"),
             shares("share_customers", "Share of cohort"),
@@ -120,7 +124,7 @@ def build_patterns(data: ReportData) -> Section | None:
         frame=patterns.sort("cohort", "customers", descending=[False, True]),
         folded=True,
     )
-    return Section("yearly-patterns", "In which years were they active?", [figure, table])
+    return Section("yearly-patterns", "In which years did they buy again?", [figure, table])
 
 
 def of_grain(data: ReportData, name: str) -> pl.DataFrame:

@@ -29,8 +29,8 @@ def build_value(data: ReportData) -> Section | None:
     own = deciles.filter(pl.col("cohort") == cohort).sort("decile")
     first = own.row(0, named=True)
     sentence = (
-        f"Of the {cohort} cohort, {n.plural(first['customers'], 'customer')} ({n.share(first['share_customers'])}) "
-        f"brought the first tenth of the profit to date."
+        f"The best value decile of the {cohort} cohort holds {n.plural(first['customers'], 'customer')} "
+        f"({n.share(first['share_customers'])} of it) and {n.share(first['share_profit'])} of its profit to date."
     )
     spec = draw_bars(
         deciles.sort("decile"),
@@ -128,7 +128,7 @@ def build_rfm(data: ReportData) -> Section | None:
             csv=data.exact("lenses.lens3_rfm").filter(
                 (pl.col("grain") == data.facts.cohort) & (pl.col("cohort") == cohort)
             ),
-            note="Every cohort: `lenses.lens3_rfm` in the database.",
+            note="Every cohort: lenses.lens3_rfm in the database.",
             folded=True,
         ),
     ]
@@ -253,6 +253,7 @@ def _build_deciles(data: ReportData, own: pl.DataFrame, cohort: str) -> Table:
             counts("customers", "Customers"),
             shares("share_customers", "Share"),
             amounts("profit", "Profit to date", money),
+            amounts("threshold", "Profit over", money),
             amounts("profit_per_customer", "Profit per customer", money),
             decimals("aof", "Orders per customer"),
             amounts("aov", "AOV", money),
@@ -280,7 +281,7 @@ def _build_statistics(data: ReportData, cohort: str) -> Table | None:
         "lens3_value_statistics",
         f"Smallest to largest in the {cohort} cohort, to date",
         [label("statistic", "Of the customers"), *columns],
-        frame=wide.with_columns(pl.col("statistic").str.replace(r"^p(\d+)$", "percentile $1")),
+        frame=wide.with_columns(pl.col("statistic").str.replace(r"^p0?(\d+)$", "percentile $1")),
         note="One value a customer: all that was bought to date.",
         sortable=False,
         folded=True,

@@ -65,19 +65,23 @@ def build_waits(data: ReportData) -> Section | None:
     bands = bands if bands.is_empty() else bands.filter(pl.col("cohort") == _ALL).sort("band", "from_order")
     if waits.is_empty() or bands.is_empty():
         return None
-    name = pl.when(pl.col("from_order") == 5).then(pl.lit("5th and later")).otherwise(pl.format("{}", "from_order"))
+    waits = waits.filter(pl.col("intervals") > 0)
+    if waits.is_empty():
+        return None
+    name = pl.when(pl.col("from_order") == 10).then(pl.lit("10th and later")).otherwise(pl.format("{}", "from_order"))
     table = build_lens_table(
         data,
         "lens3_interpurchase",
         "Weeks to the next order",
         [
             label("name", "After order"),
-            counts("intervals", "Waits"),
+            counts("orders", "Orders"),
+            shares("share_followed", "Followed by another"),
             decimals("mean_weeks", "Mean weeks", 1),
             decimals("median_weeks", "Median weeks", 1),
         ],
         frame=waits.with_columns(name=name),
-        note="Only those who had a next order: those still waiting are not in it.",
+        note="Means and medians are of those who had a next order: those still waiting are not in them.",
     )
     drawn = name_bands(bands.filter(pl.col("from_order").is_in(list(_AFTER))))
     spec = draw_bars(
@@ -99,11 +103,12 @@ def build_waits(data: ReportData) -> Section | None:
             label("series", "Wait"),
             counts("intervals", "Waits"),
             shares("share_intervals", "Share"),
+            shares("share_of_orders", "Of all such orders, so far"),
         ],
         frame=drawn,
         csv=bands,
         folded=True,
-        note="By cohort: `lenses.lens3_interpurchase_bands` in the database.",
+        note="By cohort: lenses.lens3_interpurchase_bands in the database.",
     )
     return Section("waits", "How long do they wait for the next order?", [figure, table, listed])
 
@@ -155,5 +160,5 @@ def describe_waits(waits: pl.DataFrame) -> str:
     text += f"{first['from_order']}"
     if last["from_order"] == first["from_order"]:
         return f"{text}."
-    which = "the fifth and later orders" if last["from_order"] == 5 else f"order {last['from_order']}"
+    which = "the tenth and later orders" if last["from_order"] == 10 else f"order {last['from_order']}"
     return f"{text}, and {n.plain(last['median_weeks'], 1)} or less after {which}."

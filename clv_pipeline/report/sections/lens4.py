@@ -13,6 +13,7 @@ from clv_pipeline.report.charts.cohorts import draw_heat_map, draw_lines
 from clv_pipeline.report.facts import ReportData
 from clv_pipeline.report.sections.lens3 import (
     choose_rows,
+    keep_choosable,
     list_cohorts,
     note_incomplete,
     note_selection,
@@ -21,6 +22,8 @@ from clv_pipeline.report.sections.lens3 import (
 from clv_pipeline.report.tables import Table, build_table, label, shares
 
 _ID, _TITLE = "side-by-side", "Aligned by age, and aligned by calendar"
+# As many columns as a page holds.
+_MAX_AGES = 13
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ def build_alignments(data: ReportData) -> Section:
             Figure(
                 f"chart-{side.replace('_period', '')}-of-{measure.column.replace('_', '-')}",
                 f"{measure.name} by {'age' if side == 'age' else 'calendar'}",
-                describe(sized, measure),
+                describe(keep_choosable(sized), measure),
                 draw_lines(rows, measure.column, measure.name, measure.unit, by=side, by_title=title),
                 note_selection(sized, measure.column),
             )
@@ -80,7 +83,7 @@ def build_value(data: ReportData) -> Section | None:
     figure = Figure(
         "chart-value-to-date",
         f"{measure.name} by age",
-        describe_ages(sized, measure),
+        describe_ages(keep_choosable(sized), measure),
         spec,
         note_selection(sized, measure.column),
     )
@@ -98,7 +101,7 @@ def build_calendar_grid(data: ReportData) -> Section | None:
     shown = sized.filter(pl.col("cohort").is_in(cohorts), pl.col("calendar_period").is_in(periods))
     spec = draw_heat_map(shown, "calendar_period", None)
     measure = Measure("pct_active", "% active", "%")
-    figure = Figure("chart-calendar-grid", "% of cohort active, by calendar", describe_calendar(sized, measure), spec)
+    figure = Figure("chart-calendar-grid", "% of cohort active, by calendar", describe_calendar(shown, measure), spec)
     return Section("calendar-grid", "Cohorts by calendar", [figure, _build_wide(data, sized)])
 
 
@@ -155,18 +158,17 @@ def _list_measures(data: ReportData) -> list[Measure]:
 
 def _build_wide(data: ReportData, sized: pl.DataFrame) -> Table:
     """% active with a row a cohort and a column an age, as the book prints it."""
-    ages = sorted(sized["age"].unique().to_list())[:13]
-    wide = sized.filter(pl.col("age").is_in(ages)).pivot(
-        on="age", index=["cohort", "cohort_start", "cohort_size"], values="pct_active"
-    )
+    ages = sorted(sized["age"].unique().to_list())
+    wide = sized.pivot(on="age", index=["cohort", "cohort_start", "cohort_size"], values="pct_active")
     named = {str(age): f"age_{age}" for age in ages}
     wide = wide.rename(named).sort("cohort_start", descending=True)
+    left_out = f" Ages above {ages[_MAX_AGES - 1]} are in the CSV." if len(ages) > _MAX_AGES else ""
     return build_table(
         "active-by-age",
         "% active, a row a cohort and a column an age",
         wide,
-        [label("cohort", "Cohort"), *(shares(f"age_{age}", f"Age {age}") for age in ages)],
+        [label("cohort", "Cohort"), *(shares(f"age_{age}", f"Age {age}") for age in ages[:_MAX_AGES])],
         csv=wide,
         csv_name=f"lens4_active_by_age_{data.facts.as_of}.csv",
-        note="An incomplete last period is in it as far as it has gone.",
+        note=f"An incomplete last period is in it as far as it has gone.{left_out}",
     )

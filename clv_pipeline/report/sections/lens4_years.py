@@ -78,7 +78,7 @@ def build_comparison(data: ReportData) -> Section | None:
         ],
         frame=pl.DataFrame(rows),
         csv=shown,
-        note="Every age and period: `lenses.lens4_comparison` in the database.",
+        note="Every age and period: lenses.lens4_comparison in the database.",
         sortable=False,
         folded=True,
     )

@@ -33,9 +33,9 @@ def build_trend(data: ReportData) -> Section | None:
     if not main.is_empty():
         columns = ("difference", "difference_lower", "difference_upper")
         spec = draw_intervals(
-            main, "age", columns, "Newer less older", "%", category_title=f"Age in {data.facts.cohort}s"
+            main, "age", columns, "Newer minus older", "%", category_title=f"Age in {data.facts.cohort}s"
         )
-        blocks.append(Figure("chart-trend", "% active: newer cohorts less older ones", describe_trend(main), spec))
+        blocks.append(Figure("chart-trend", "% active: newer cohorts minus older ones", describe_trend(main), spec))
     money = data.facts.currency
     rows = [
         {

@@ -1,13 +1,22 @@
 // Charts are drawn when their page is shown for the first time, and before printing.
 const read = (id) => JSON.parse(document.getElementById(id).textContent);
 const specs = read("charts");
+const sets = read("datasets");
 const options = { mode: "vega-lite", renderer: "svg", actions: false, config: read("theme") };
 const views = new Map();
+
+// Rows come as names and values, each set once for all charts; what draws them wants an object a row.
+function listRows(name) {
+  const { names, rows } = sets[name];
+  return rows.map((row) => Object.fromEntries(names.map((name, at) => [name, row[at]])));
+}
+
+const complete = (spec) => ({ ...spec, datasets: Object.fromEntries(spec.datasets.map((name) => [name, listRows(name)])) });
 
 async function draw(element) {
   views.set(element, null);
   try {
-    const { view } = await window.vegaEmbed(element, specs[element.id], options);
+    const { view } = await window.vegaEmbed(element, complete(specs[element.id]), options);
     views.set(element, view);
     listenToClicks(element, view);
     await chooseCohort(view, cohortOf(element));
@@ -48,6 +57,20 @@ function listenToClicks(element, view) {
   });
 }
 
+// The rows a chart draws, without what is only written into it; a chart of several sets of rows has them all.
+function writeCsv(rows) {
+  const columns = [...new Set(rows.flatMap(Object.keys))].filter((name) => !/_text$|^(cell|text|rank|shown|edge)$/.test(name));
+  const write = (value) => (/[",\n]/.test(value ?? "") ? `"${String(value).replaceAll('"', '""')}"` : (value ?? ""));
+  return [columns, ...rows.map((row) => columns.map((name) => row[name]))].map((row) => row.map(write).join(",")).join("\n");
+}
+
+for (const link of document.querySelectorAll("[data-csv]")) {
+  const id = link.hash.slice(1);
+  link.hidden = false;
+  link.addEventListener("click", () => {
+    link.href = `data:text/csv;charset=utf-8,${encodeURIComponent(writeCsv(specs[id].datasets.flatMap(listRows)))}`;
+  });
+}
 for (const picker of document.querySelectorAll("[data-picker]")) {
   picker.closest(".picker").hidden = false;
   picker.addEventListener("change", () => choose(picker.closest("main > .page"), picker.value));

@@ -8,8 +8,9 @@ import polars as pl
 
 from clv_pipeline.clv.lenses.values import MEASURES
 from clv_pipeline.schemas import MONTH, Money, Table, require_key, require_rows
-from clv_pipeline.schemas.lenses import AGAIN, CALENDAR_PERIOD, GRAINS, REPEAT_RATE, margin_is_profit, product_is_spend
+from clv_pipeline.schemas.lenses import GRAINS, margin_is_profit, product_is_spend
 from clv_pipeline.schemas.lenses.lens3_value import STATISTIC, STATISTICS
+from clv_pipeline.schemas.lenses.lens5 import Shares
 
 _LABEL = "value of the column that [periods] cohort_by names; 'unknown' without one, 'other' beyond the twelve largest"
 
@@ -57,30 +58,7 @@ class Lens3BehaviourStatistics(Table):
     has_key = require_key("as_of", "cohort", "measure", "statistic")
 
 
-class Lens5BehaviourCalendar(Table):
+class Lens5BehaviourCalendar(Shares):
     """One row per as_of, grain, behavioural cohort and calendar period since the data start."""
 
-    as_of: str = pa.Field(str_matches=MONTH)
-    grain: str = pa.Field(isin=GRAINS)
     cohort: str = pa.Field(str_length={"min_value": 1}, description=_LABEL)
-    calendar_period: str = pa.Field(str_matches=CALENDAR_PERIOD)
-    complete: bool
-    acquired: int = pa.Field(ge=0)
-    active: int = pa.Field(ge=0)
-    orders: int = pa.Field(ge=0)
-    spend: Money
-    profit: Money
-    share_active: float = pa.Field(in_range=(0, 1), nullable=True)
-    share_orders: float = pa.Field(in_range=(0, 1), nullable=True)
-    share_spend: float = pa.Field(nullable=True)
-    share_profit: float = pa.Field(nullable=True)
-    aof: float = pa.Field(ge=1, nullable=True)
-    aov: float = pa.Field(nullable=True)
-    margin: float = pa.Field(nullable=True)
-    profit_per_active: float = pa.Field(nullable=True)
-    active_again: int = pa.Field(ge=0, description=AGAIN)
-    repeat_buying_rate: float = pa.Field(in_range=(0, 1), nullable=True, description=REPEAT_RATE)
-
-    has_key = require_key("as_of", "grain", "cohort", "calendar_period")
-    product_is_spend = require_rows("active x aof x aov is not spend", product_is_spend("", pl.col("active")))
-    margin_is_profit = require_rows("spend x margin is not profit", margin_is_profit())

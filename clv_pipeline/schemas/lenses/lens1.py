@@ -88,7 +88,7 @@ class Lens1Histograms(Table):
 
 
 class Lens1SpendByOrders(Table):
-    """One row per as_of and number of orders (1 to 9, 10+); aov is of the totals, the mean is over customers."""
+    """One row per as_of and number of orders (1 to 9, 10+); aov is of the totals, the others over customers."""
 
     as_of: str = pa.Field(str_matches=MONTH)
     number_of_orders: str = pa.Field(str_matches=ORDER_CLASS)
@@ -100,6 +100,12 @@ class Lens1SpendByOrders(Table):
     profit: Money
     aov: float = pa.Field(nullable=True)
     mean_spend_per_order: float = pa.Field(nullable=True)
+    sd_spend_per_order: float = pa.Field(ge=0, nullable=True)
+    min_spend_per_order: float = pa.Field(nullable=True)
+    p05_spend_per_order: float = pa.Field(nullable=True)
+    median_spend_per_order: float = pa.Field(nullable=True)
+    p95_spend_per_order: float = pa.Field(nullable=True)
+    max_spend_per_order: float = pa.Field(nullable=True)
 
     has_key = require_key("as_of", "number_of_orders")
     orders_are_of_class = require_rows(
@@ -126,12 +132,16 @@ class _Deciles(Table):
     share_orders: float = pa.Field(gt=0, le=1)
     share_spend: float = pa.Field(nullable=True)
     share_profit: float = pa.Field(nullable=True)
+    spend_per_customer: float
     profit_per_customer: float
     aof: float = pa.Field(ge=1)
     aov: float
     margin: float = pa.Field(nullable=True)
     highest_profit: Money
     lowest_profit: Money
+    threshold: Money = pa.Field(
+        nullable=True, description="highest profit below the decile: the threshold to the next; null in the last"
+    )
 
     has_key = require_key("as_of", "decile")
     product_is_spend = require_rows("customers x aof x aov is not spend", product_is_spend("", pl.col("customers")))
@@ -152,6 +162,11 @@ class Lens1ValueDeciles(_Deciles):
     """One row per as_of and tenth of the cumulated profit, the best customers first; an empty tenth has no row."""
 
     decile: int = pa.Field(in_range=(1, 10), description="tenth of the profit, 1 from the best customers")
+
+    above_threshold = require_rows(
+        "a customer earned no more than the threshold to the next decile",
+        pl.col("lowest_profit") > pl.col("threshold"),
+    )
 
 
 class Lens1Concentration(Table):

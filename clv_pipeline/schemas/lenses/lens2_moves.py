@@ -8,15 +8,18 @@ import polars as pl
 
 from clv_pipeline.schemas import MONTH, Money, Table, require_key, require_rows
 
+DIRECTIONS = ("up", "same", "down")
+_DIRECTION = "where {} went from window 1 to window 2"
+
 
 class Lens2CommonDeciles(Table):
-    """One row per as_of, window and decile: customers with lower <= profit < upper, null where open."""
+    """One row per as_of, window and decile: customers with lower < profit <= upper, null where open."""
 
     as_of: str = pa.Field(str_matches=MONTH)
     window_number: int = pa.Field(isin=(1, 2))
     decile: int = pa.Field(in_range=(1, 10))
-    lower: Money = pa.Field(nullable=True, description="profit from it on; null: no lower end")
-    upper: Money = pa.Field(nullable=True, description="profit below it; null: no upper end")
+    lower: Money = pa.Field(nullable=True, description="profit above it; null: no lower end")
+    upper: Money = pa.Field(nullable=True, description="profit up to it; null: no upper end")
     customers: int = pa.Field(ge=0)
     share_customers: float = pa.Field(ge=0, le=1, nullable=True)
     profit: Money
@@ -26,8 +29,8 @@ class Lens2CommonDeciles(Table):
     in_order = require_rows("a decile ends before it starts", pl.col("lower") <= pl.col("upper"))
     within_ends = require_rows(
         "profit per customer lies outside the decile",
-        (pl.col("profit") >= pl.col("lower") * pl.col("customers"))
-        & ((pl.col("customers") == 0) | (pl.col("profit") < pl.col("upper") * pl.col("customers"))),
+        ((pl.col("customers") == 0) | (pl.col("profit") > pl.col("lower") * pl.col("customers")))
+        & (pl.col("profit") <= pl.col("upper") * pl.col("customers")),
     )
 
 
@@ -57,27 +60,37 @@ class Lens2Migration(Table):
 
 
 class Lens2UpDown(Table):
-    """One row per as_of and combination of what went up, of the customers active in both windows."""
+    """One row per as_of and combination of directions that occurs, of the customers active in both windows."""
 
     as_of: str = pa.Field(str_matches=MONTH)
-    profit_up: bool
-    orders_up: bool
-    spend_per_order_up: bool
-    margin_up: bool
-    customers: int = pa.Field(ge=0)
-    share_customers: float = pa.Field(ge=0, le=1, nullable=True)
+    profit_direction: str = pa.Field(isin=DIRECTIONS, description=_DIRECTION.format("profit"))
+    orders_direction: str = pa.Field(isin=DIRECTIONS, description=_DIRECTION.format("the number of orders"))
+    spend_per_order_direction: str = pa.Field(isin=DIRECTIONS, description=_DIRECTION.format("spend per order"))
+    margin_direction: str = pa.Field(
+        isin=(*DIRECTIONS, "undefined"), description=_DIRECTION.format("margin") + "; undefined at zero spend"
+    )
+    pattern: str = pa.Field(
+        str_matches=r"^[UD]{4}$",
+        description="profit, orders, spend per order, margin: U as much as before or more, D less (or undefined)",
+    )
+    customers: int = pa.Field(ge=1)
+    share_customers: float = pa.Field(gt=0, le=1)
     profit_1: Money
     profit_2: Money
     profit_change: Money
 
-    has_key = require_key("as_of", "profit_up", "orders_up", "spend_per_order_up", "margin_up")
+    has_key = require_key(
+        "as_of", "profit_direction", "orders_direction", "spend_per_order_direction", "margin_direction"
+    )
     change_is_difference = require_rows(
         "profit_change is not profit_2 - profit_1",
         pl.col("profit_change") == pl.col("profit_2") - pl.col("profit_1"),
     )
     direction_is_of_the_group = require_rows(
         "profit moved against its direction",
-        pl.when(pl.col("profit_up") & (pl.col("customers") > 0))
+        pl.when(pl.col("profit_direction") == "up")
         .then(pl.col("profit_change") > 0)
-        .otherwise(pl.col("profit_change") <= 0),
+        .when(pl.col("profit_direction") == "down")
+        .then(pl.col("profit_change") < 0)
+        .otherwise(pl.col("profit_change") == 0),
     )

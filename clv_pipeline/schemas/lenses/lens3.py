@@ -96,15 +96,17 @@ class Lens3WeeklySales(Table):
 
 
 class Lens3Interpurchase(Table):
-    """One row per as_of, grain, cohort (or 'all') and number of an order, 5 for the fifth and every later one."""
+    """One row per as_of, grain, cohort (or 'all') and number of an order, 10 for the tenth and every later one."""
 
     as_of: str = pa.Field(str_matches=MONTH)
     grain: str = pa.Field(isin=GRAINS)
     cohort: str = pa.Field(str_matches=COHORT_OR_ALL)
-    from_order: int = pa.Field(in_range=(1, 5))
-    intervals: int = pa.Field(ge=1)
-    mean_weeks: float = pa.Field(ge=0)
-    median_weeks: float = pa.Field(ge=0)
+    from_order: int = pa.Field(in_range=(1, 10))
+    orders: int = pa.Field(ge=1, description="orders with that number")
+    intervals: int = pa.Field(ge=0)
+    share_followed: float = pa.Field(in_range=(0, 1), description="share of these orders that another has followed")
+    mean_weeks: float = pa.Field(ge=0, nullable=True)
+    median_weeks: float = pa.Field(ge=0, nullable=True)
 
     has_key = require_key("as_of", "grain", "cohort", "from_order")
 
@@ -115,12 +117,15 @@ class Lens3InterpurchaseBands(Table):
     as_of: str = pa.Field(str_matches=MONTH)
     grain: str = pa.Field(isin=GRAINS)
     cohort: str = pa.Field(str_matches=COHORT_OR_ALL)
-    from_order: int = pa.Field(in_range=(1, 5))
+    from_order: int = pa.Field(in_range=(1, 10))
     band: int = pa.Field(in_range=(1, 9))
     lower_weeks: float = pa.Field(ge=0)
     upper_weeks: float = pa.Field(ge=0, nullable=True)
     intervals: int = pa.Field(ge=0)
-    share_intervals: float = pa.Field(in_range=(0, 1))
+    share_intervals: float = pa.Field(in_range=(0, 1), nullable=True)
+    share_of_orders: float = pa.Field(
+        in_range=(0, 1), description="share of the orders with that number that another followed within upper_weeks"
+    )
 
     has_key = require_key("as_of", "grain", "cohort", "from_order", "band")
 
@@ -144,7 +149,7 @@ class Lens3RepeatBuying(Table):
 
 
 class Lens3ActivityPatterns(Table):
-    """One row per as_of, grain, cohort, alignment of the years and pattern, one letter a year since acquisition."""
+    """One row per as_of, grain, cohort, alignment of the years and patterns, one letter a year since acquisition."""
 
     as_of: str = pa.Field(str_matches=MONTH)
     grain: str = pa.Field(isin=GRAINS)
@@ -152,13 +157,16 @@ class Lens3ActivityPatterns(Table):
     alignment: str = pa.Field(isin=("age", "calendar"))
     years: int = pa.Field(ge=1)
     complete: bool = pa.Field(description="whether the last year has ended")
-    pattern: str = pa.Field(str_matches=r"^[YN]+$")
-    seen_again: bool
+    pattern: str = pa.Field(str_matches=r"^[YN]+$", description="a letter a year, Y: active")
+    repeat_pattern: str = pa.Field(
+        str_matches=r"^[YN]+$", description="the same, but for the first year, Y: more than one order"
+    )
+    seen_again: bool = pa.Field(description="whether they bought again once acquired: any Y in repeat_pattern")
     customers: int = pa.Field(ge=1, description="customers of the cohort with this pattern")
     cohort_size: int = pa.Field(ge=1)
     share_customers: float = pa.Field(in_range=(0, 1), description="share of the cohort")
 
-    has_key = require_key("as_of", "grain", "cohort", "alignment", "pattern")
+    has_key = require_key("as_of", "grain", "cohort", "alignment", "pattern", "repeat_pattern")
     letter_a_year = require_rows(
         "a pattern without one letter for each year", pl.col("pattern").str.len_chars() == pl.col("years")
     )

@@ -64,10 +64,14 @@ class Lens3ValueDeciles(Table):
     profit: Money
     highest_profit: Money
     lowest_profit: Money
+    threshold: Money = pa.Field(
+        nullable=True, description="highest profit below the decile: the threshold to the next; null in the last"
+    )
     share_customers: float = pa.Field(gt=0, le=1, description="share of the cohort")
     share_orders: float = pa.Field(gt=0, le=1)
     share_spend: float = pa.Field(nullable=True)
     share_profit: float = pa.Field(nullable=True)
+    spend_per_customer: float
     profit_per_customer: float
     aof: float = pa.Field(ge=1, description="orders per customer to date")
     aov: float
@@ -77,7 +81,9 @@ class Lens3ValueDeciles(Table):
     product_is_spend = require_rows("customers x aof x aov is not spend", product_is_spend("", pl.col("customers")))
     margin_is_profit = require_rows("spend x margin is not profit", margin_is_profit())
     thresholds_in_order = require_rows(
-        "highest_profit is below lowest_profit", pl.col("highest_profit") >= pl.col("lowest_profit")
+        "the ends of a decile are not highest_profit >= lowest_profit > threshold",
+        (pl.col("highest_profit") >= pl.col("lowest_profit"))
+        & pl.when(pl.col("threshold").is_null()).then(True).otherwise(pl.col("lowest_profit") > pl.col("threshold")),
     )
 
 

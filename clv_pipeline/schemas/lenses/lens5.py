@@ -32,14 +32,14 @@ class Lens5CohortCalendar(Table):
     )
 
 
-class Lens5CohortShares(Table):
-    """One row per as_of, grain, cohort and calendar period (C3), with the cohort's shares of the period."""
+class Shares(Table):
+    """A cohort, of whatever kind, in a calendar period: what it did, and its shares of the period."""
 
     as_of: str = pa.Field(str_matches=MONTH)
     grain: str = pa.Field(isin=GRAINS)
-    cohort: str = pa.Field(str_matches=COHORT)
     calendar_period: str = pa.Field(str_matches=CALENDAR_PERIOD)
     complete: bool
+    acquired: int = pa.Field(ge=0, description="customers of the cohort acquired in the period")
     active: int = pa.Field(ge=0)
     orders: int = pa.Field(ge=0)
     spend: Money
@@ -52,10 +52,25 @@ class Lens5CohortShares(Table):
     aov: float = pa.Field(nullable=True)
     margin: float = pa.Field(nullable=True)
     profit_per_active: float = pa.Field(nullable=True)
+    active_again: int = pa.Field(ge=0, description=AGAIN)
+    repeat_buying_rate: float = pa.Field(in_range=(0, 1), nullable=True, description=REPEAT_RATE)
+    active_to_before: float = pa.Field(
+        ge=0, nullable=True, description="active customers relative to the cohort's period before"
+    )
+    profit_to_before: float = pa.Field(
+        nullable=True, description="profit relative to the cohort's period before, where that earned something"
+    )
 
     has_key = require_key("as_of", "grain", "cohort", "calendar_period")
+    again_is_part = require_rows("more active again than active", pl.col("active_again") <= pl.col("active"))
     product_is_spend = require_rows("active x aof x aov is not spend", product_is_spend("", pl.col("active")))
     margin_is_profit = require_rows("spend x margin is not profit", margin_is_profit())
+
+
+class Lens5CohortShares(Shares):
+    """One row per as_of, grain, cohort and calendar period (C3), with the cohort's shares of the period."""
+
+    cohort: str = pa.Field(str_matches=COHORT)
 
 
 class _Base(Table):
@@ -76,6 +91,9 @@ class _Base(Table):
     share_profit_newest: float = pa.Field(nullable=True)
     profit_earlier: Money
     carry_over: float = pa.Field(nullable=True)
+    carry_over_active: float = pa.Field(
+        ge=0, nullable=True, description="active customers acquired earlier / all active customers before"
+    )
     active_again: int = pa.Field(ge=0, description=AGAIN)
     repeat_buying_rate: float = pa.Field(in_range=(0, 1), nullable=True, description=REPEAT_RATE)
 
