@@ -21,6 +21,7 @@ from clv_pipeline.clv.drift.levels import Limits
 from clv_pipeline.clv.models import ModelFit
 from clv_pipeline.periods import list_periods
 from clv_pipeline.pipeline import AS_OF_STEPS
+from clv_pipeline.plan import plan_as_of
 from clv_pipeline.stages import backtest, drift, models, report
 from clv_pipeline.steps import Reach, Read, Step
 from clv_pipeline_tests.orchestra import Orchestra
@@ -29,6 +30,7 @@ from clv_pipeline_tests.test_champion import fit_quickly
 from clv_pipeline_tests.warehouse import Warehouse
 
 MONTHS = list_periods("2024-01", "2024-12")
+BUSY = ("2024-01", "2024-03", "2024-05", "2024-06", "2024-09")
 DRIFTED, REFUSED, WEEKS_OF_REFUSED = "2024-08", "2024-07", (30.0, 31.0)
 
 
@@ -124,6 +126,8 @@ def test_a_year_alone_ends_like_a_rebuild_and_woke_people_for_what_it_should(
     for month in MONTHS:
         for half in (0, 1):
             deliver_days(company, month, half)
+            if half == 0 and month not in BUSY:  # the daemon looks once a month then, to save time
+                continue
             match month, half:
                 case "2024-03", 0:
                     (company.incoming / "extra.csv").write_bytes(b"\x00\x01\x02PK\x03")
@@ -142,21 +146,19 @@ def test_a_year_alone_ends_like_a_rebuild_and_woke_people_for_what_it_should(
         (REFUSED, "kept"),
         ("2024-09", "promoted"),
     ]
-    told = company.query("SELECT kind, since, cleared_at IS NULL AS lasts FROM monitoring.alerts ORDER BY opened_at")
-    assert told["kind"].to_list() == ["file", "run", "promotion", "drift"]
-    assert told["since"].to_list()[2:] == [REFUSED, DRIFTED]
+    told = company.query(
+        "SELECT kind, since, cleared_at IS NULL AS lasts FROM monitoring.alerts ORDER BY opened_at, kind"
+    )
+    assert told["kind"].to_list() == ["file", "run", "drift", "promotion"]
+    assert told["since"].to_list()[2:] == [DRIFTED, REFUSED]
     assert not told["lasts"].any()
 
     rebuild = open_company("rebuild")
     for file in company.incoming.iterdir():
         (rebuild.incoming / file.name).write_bytes(file.read_bytes())
     rebuild.refresh(MONTHS[0], STEPS)
-    while rebuild.refresh(MONTHS[-1], STEPS):
-        pass
-    for month in MONTHS:
-        rebuild.refresh(month, STEPS)
-    while rebuild.refresh(MONTHS[-1], STEPS):
-        pass
+    while plans := plan_as_of(STEPS, rebuild.state, MONTHS):
+        rebuild.execute(plans)
     found, expected = company.tables(TABLES), rebuild.tables(TABLES)
     for table in TABLES:
         assert_frame_equal(found[table], expected[table], check_exact=True)
