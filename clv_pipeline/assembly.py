@@ -60,7 +60,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     return dg.Definitions(
         assets=assets,
         jobs=[refresh],
-        schedules=[build_daily_schedule(refresh, settings, lake, partitions)],
+        schedules=[build_daily_schedule(refresh, settings, partitions)],
         sensors=[
             build_delivery_sensor(settings, partitions),
             build_chart_sensor(settings),

@@ -53,7 +53,7 @@ def keys_of(steps: tuple[StepSpec, ...]) -> list[dg.AssetKey]:
 
 
 def build_daily_schedule(
-    job: "UnresolvedAssetJobDefinition", settings: Settings, lake: Lake, partitions: dg.MonthlyPartitionsDefinition
+    job: "UnresolvedAssetJobDefinition", settings: Settings, partitions: dg.MonthlyPartitionsDefinition
 ) -> dg.ScheduleDefinition:
     """Every morning: land what is new and refresh the open month, but for what is up to date."""
     on = settings.automation.enabled
@@ -66,7 +66,6 @@ def build_daily_schedule(
         default_status=dg.DefaultScheduleStatus.RUNNING if on else dg.DefaultScheduleStatus.STOPPED,
     )
     def refresh_open_month(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        fail_dead_runs(context.instance, lake)
         open_month = partitions.get_last_partition_key()
         if open_month is None:
             return dg.SkipReason("no month has data yet")
