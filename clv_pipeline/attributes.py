@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from clv_pipeline.clv.models.covariates import name_column
+from clv_pipeline.clv.models.covariates import list_covariates, name_column
 from clv_pipeline.settings import Settings
 from clv_pipeline.sql import load_sql, quote_literal, quote_name
 from clv_pipeline.stages.queries import Queries
@@ -53,6 +53,12 @@ def join_attributes(
         )
         customers = customers.join(values, on="customer_id", how="left", maintain_order="left")
     return customers
+
+
+def explain_lacking(settings: Settings, parameters: pl.DataFrame) -> str:
+    """Why a version of these parameters (version, parameter) cannot score: attributes nobody asks for; else empty."""
+    missing = sorted(set(list_covariates(parameters)) - set(settings.attributes))
+    return f"{parameters['version'][0]} needs '{missing[0]}', which models.covariates does not name" if missing else ""
 
 
 def _collect(queries: Queries, settings: Settings, names: Sequence[str]) -> None:

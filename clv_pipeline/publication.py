@@ -22,6 +22,7 @@ from clv_pipeline.state import State
 
 _MADE_FROM, _CACHE = ".report", ".cache"
 _AS_OF_TABLES = (
+    "quality.sufficiency",
     *(name for step in AS_OF_STEPS for name in step.names if name.startswith("lenses.")),
     "models.parameters",
     "models.evaluation",
@@ -30,6 +31,7 @@ _AS_OF_TABLES = (
     "models.backtest_calibration",
     "models.backtest_pit",
     "models.backtest_weeks",
+    "models.recalibration",
     "models.choice",
     "models.in_use",
     "models.promotions",

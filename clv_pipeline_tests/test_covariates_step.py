@@ -24,6 +24,8 @@ def company(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
     for number in range(160):
         channel = "web" if number % 2 else "store"
         days = np.unique(draw.integers(0, 150, 1 + draw.poisson(4.0 if number % 2 else 1.5)))
+        # The last month has to end, or its fit is made of the one before.
+        days = np.append(days, 151) if number == 0 else days
         for day in days:
             stamp = np.datetime64("2024-01-01T10:00:00") + np.timedelta64(int(day), "D")
             # Later orders by another channel must not change what the customer came by.

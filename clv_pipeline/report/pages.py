@@ -37,6 +37,7 @@ from clv_pipeline.report.sections import (
     quality,
     scores,
     segments,
+    sufficiency,
     summary,
 )
 
@@ -62,6 +63,19 @@ class PageSpec:
 
 
 PAGES: Sequence[PageSpec] = (
+    PageSpec(
+        "sufficiency",
+        "Data check",
+        "Data check",
+        "Do the data suffice for what follows?",
+        (sufficiency.build_section,),
+        (
+            NextStep("How healthy is the customer base?", "summary"),
+            NextStep("Is every delivered line accounted for?", "quality"),
+            NextStep("Do the assumptions of the models hold?", "models"),
+        ),
+        is_optional=True,
+    ),
     PageSpec(
         "summary",
         "Summary",

@@ -13,8 +13,8 @@ from typing import Any
 
 import polars as pl
 
+from clv_pipeline.attributes import explain_lacking
 from clv_pipeline.clv.models.card import CardFacts, build_card, render_card
-from clv_pipeline.clv.models.covariates import list_covariates
 from clv_pipeline.clv.models.promotion import PINNED, Decision, Rule, Version, decide
 from clv_pipeline.clv.models.purchases import PURCHASE_MODELS
 from clv_pipeline.clv.models.result import ModelError
@@ -57,10 +57,11 @@ def compute_champion(step: Step) -> dict[str, pl.DataFrame]:
     used = _read_version(step, step.period)
     pin = find_pin(step.lake, step.period)
     lacks = {
-        month: _find_lacking(step, _read(step, IN_USE, month)) for month in earlier + ([step.period] if used else [])
+        month: explain_lacking(step.settings, _read(step, IN_USE, month))
+        for month in earlier + ([step.period] if used else [])
     }
     is_new = not _was_fitted_before(step, challenger)
-    needs_no_turn = not is_new and not _is_left_to_the_rule(step, pin, earlier)
+    needs_no_turn = not is_new and not _is_left_to_the_rule(step, pin, earlier) and not any(lacks.values())
     decision = decide(
         challenger,
         before=None if earlier and lacks[earlier[0]] else before,
@@ -72,6 +73,8 @@ def compute_champion(step: Step) -> dict[str, pl.DataFrame]:
         has_later=max(step.state.stamps("rfm.customers")) > step.period,
         no_fit=_explain_no_fit(step, challenger, before) if needs_no_turn else None,
     )
+    if pin and decision.decision == PINNED:
+        decision = replace(decision, reason=f"{decision.reason} It was {pin.reason} from {pin.as_of_from} on.")
     if lacking := "; ".join(sorted({reason for reason in lacks.values() if reason})):
         decision = replace(decision, reason=f"{decision.reason} {lacking}.")
     card = Cards.empty()
@@ -166,15 +169,9 @@ def _load(
         if found and found.version == version:
             return found, _read(step, IN_USE, month), _read(step, _DRAWS, month)
     stored = find_version(step.lake, version)
-    if lacking := _find_lacking(step, stored.parameters.with_columns(pl.lit(version).alias("version"))):
+    if lacking := explain_lacking(step.settings, stored.parameters.with_columns(pl.lit(version).alias("version"))):
         raise ModelError(f"{lacking}: add it, or take another version with `clv promote`")
     return Version(**stored.facts["identity"]), stored.parameters, stored.read_draws()
-
-
-def _find_lacking(step: Step, parameters: pl.DataFrame) -> str:
-    """Why a version of these parameters cannot score: attributes that are no longer collected; else empty."""
-    missing = sorted(set(list_covariates(parameters)) - set(step.settings.attributes))
-    return f"{parameters['version'][0]} needs '{missing[0]}', which models.covariates does not name" if missing else ""
 
 
 def _read(step: Step, table: str, month: str) -> pl.DataFrame:

@@ -8,12 +8,12 @@ from decimal import Decimal
 
 import polars as pl
 
-from clv_pipeline.attributes import join_attributes
+from clv_pipeline.attributes import explain_lacking, join_attributes
 from clv_pipeline.clv.models.covariates import list_covariates
 from clv_pipeline.clv.models.promotion import PINNED
 from clv_pipeline.clv.models.refit import DRIFT
-from clv_pipeline.clv.scores import score_customers
-from clv_pipeline.clv.scores.publication import judge_scores, measure_move
+from clv_pipeline.clv.scores import read_recalibration, score_customers
+from clv_pipeline.clv.scores.publication import Verdict, judge_scores, measure_move
 from clv_pipeline.pictures import draw_score_deciles
 from clv_pipeline.schemas.scores import Publication, Scores
 from clv_pipeline.steps import Reach, Read, Step, StepSpec, Table, reached_months
@@ -37,6 +37,7 @@ def compute_scores(step: Step) -> dict[str, pl.DataFrame]:
     parameters = step.frame("SELECT model, parameter, estimate FROM models.in_use")
     customers = add_covariates(step, customers, parameters)
     version = step.frame("SELECT min(version) AS version FROM models.in_use").item()
+    recalibration = read_recalibration(step.frame("SELECT * FROM models.recalibration"), parameters["model"].to_list())
     margin = earned_margin(step) or float(value.margin)
     scores = score_customers(
         customers,
@@ -44,6 +45,7 @@ def compute_scores(step: Step) -> dict[str, pl.DataFrame]:
         horizon_months=value.horizon_months,
         annual_discount_rate=value.annual_discount_rate,
         margin=margin,
+        recalibration=recalibration,
     )
     facts = {"margin": margin, "total clv": float(scores["clv"].sum()), "version": version}
     step.record("scores.customers", facts)
@@ -59,11 +61,13 @@ def _decide_publication(step: Step, scores: pl.DataFrame, version: str) -> pl.Da
     earlier = reached_months(_BEFORE, step.state, step.period)
     rows = pl.read_parquet(step.lake.path(PUBLICATION, earlier[0]).read_bytes()).to_dicts() if earlier else []
     last_as_of, last = (str(rows[0]["published_as_of"]), rows[0]["published_version"]) if rows else (step.period, None)
-    move, limit = None, step.settings.publication.move
+    move, limit, lacking = None, step.settings.publication.move, ""
     if last is not None and last != version:
         parameters = pl.read_parquet(step.lake.path("models.in_use", last_as_of).read_bytes())
-        customers = add_covariates(step, step.frame(_CUSTOMERS), parameters)
-        move = measure_move(customers, scores, parameters, step.settings.value.horizon_months)
+        lacking = explain_lacking(step.settings, parameters)
+        if not lacking:
+            customers = add_covariates(step, step.frame(_CUSTOMERS), parameters)
+            move = measure_move(customers, scores, parameters, step.settings.value.horizon_months)
     verdict = judge_scores(
         move,
         limit,
@@ -72,6 +76,8 @@ def _decide_publication(step: Step, scores: pl.DataFrame, version: str) -> pl.Da
         chosen=step.frame("SELECT decision FROM models.promotions").item() == PINNED,
         drifted=step.frame('SELECT "trigger" FROM models.refits').item() == DRIFT,
     )
+    if lacking:
+        verdict = Verdict(True, f"Not compared with what was published last: {lacking}.")
     step.advise(PUBLICATION, _PUBLISHED, verdict.reason, passed=verdict.published)
     row = {
         "as_of": step.period,
@@ -122,7 +128,7 @@ SCORES = StepSpec(
     ),
     reads=(
         Read("rfm.customers", Reach.SAME),
-        *(Read(f"models.{name}", Reach.SAME) for name in ("in_use", "promotions", "refits")),
+        *(Read(f"models.{name}", Reach.SAME) for name in ("in_use", "promotions", "refits", "recalibration")),
         _BEFORE,
         Read("marts.customer_periods", Reach.HISTORY),
         Read("marts.first_orders", Reach.HISTORY),
@@ -130,7 +136,7 @@ SCORES = StepSpec(
     ),
     compute=compute_scores,
     sql=("2_marts/customers", "4_lenses/first_order_attributes"),
-    knobs=("value.", "publication.", "source.columns"),
+    knobs=("value.", "publication.", "models.covariates", "source.columns"),
     code=("clv/models", "clv/scores", "attributes", "stages/scores"),
     kinds=frozenset({"python", "parquet"}),
 )
