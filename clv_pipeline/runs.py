@@ -142,6 +142,11 @@ class Runner:
 
         return self._settle(plan)
 
+    def refresh_months(self) -> None:
+        """Brings stale months of data up to date, and no as-of month."""
+        for plan in plan_months(MONTH_STEPS, self.state):
+            self._run_through(plan)
+
     def _settle(self, plan_more: Callable[[State], list[PlannedRun]]) -> list[PlannedRun]:
         """Runs what is stale until nothing is: other processes may land and publish at the same time."""
         done: list[PlannedRun] = []

@@ -76,6 +76,30 @@ def test_bands_of_waits_have_names() -> None:
     assert named["series"].to_list() == ["After the 1st order", "After the 2nd order", "After the 1st order"]
 
 
+def test_bands_of_orders_are_drawn_in_their_order() -> None:
+    rows = pl.DataFrame(
+        {
+            "grain": "quarter",
+            "cohort": "2021Q1",
+            "last_active": "2021Q1",
+            "frequency": [11, 2, 1, 5],
+            "orders_to": [None, 4, 1, 10],
+            "profit_band": 1,
+            "profit_per_order_over": 0.0,
+            "profit_per_order_to": None,
+            "customers": [1, 2, 3, 4],
+            "profit": 2.0,
+        }
+    )
+    with build_unchecked():
+        section = lens3_value.build_rfm(ReportData({"lenses.lens3_rfm": rows}, make_facts("2022-12")))
+
+    assert section is not None
+    figure = section.blocks[0]
+    assert isinstance(figure, Figure)
+    assert "['1', '2-4', '5-10', '11+']" in str(figure.spec)
+
+
 def test_cells_fold_the_earliest_periods_and_add_up() -> None:
     periods = [f"20{year:02d}" for year in range(10, 24)]
     rows = pl.DataFrame(

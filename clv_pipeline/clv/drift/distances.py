@@ -88,7 +88,13 @@ def measure_categories(now: Mapping[str, float], then: Mapping[str, float]) -> d
     if len(names) == 1:
         return {"chi_squared": 0.0, "psi": 0.0}
     test: Any = chi2_contingency(shares, correction=False)
-    return {"chi_squared": float(np.sqrt(test.statistic / 2)), "psi": stability_index(*np.maximum(shares, PSI_FLOOR))}
+    filled = (fill_empty(share, size) for share, size in zip(shares, table.sum(axis=1), strict=True))
+    return {"chi_squared": float(np.sqrt(test.statistic / 2)), "psi": stability_index(*filled)}
+
+
+def fill_empty(shares: Vector, size: float) -> Vector:
+    """Shares, an empty one as half of one of the `size` values, at least as 0.0001: it weighs much, but not all."""
+    return np.maximum(shares, max(0.5 / size, PSI_FLOOR))
 
 
 def stability_index(now: Vector, then: Vector) -> float:
@@ -117,11 +123,11 @@ def count_bins(then: Weighted) -> int:
 
 
 def _bin_shares(now: Weighted, then: Weighted) -> tuple[Vector, Vector]:
-    """Shares in the bins of the reference; one below 0.0001 counts as that: an empty bin weighs much, not all."""
+    """Shares in the bins of the reference that are not empty on both sides."""
     edges = choose_edges(then)
     shares = np.stack([_bin_weights(side, edges) / side.weights.sum() for side in (now, then)])
-    first, second = np.maximum(shares[:, shares.sum(axis=0) > 0], PSI_FLOOR)
-    return first, second
+    first, second = shares[:, shares.sum(axis=0) > 0]
+    return fill_empty(first, now.size), fill_empty(second, then.size)
 
 
 def _bin_weights(side: Weighted, edges: Vector) -> Vector:
