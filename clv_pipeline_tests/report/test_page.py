@@ -217,7 +217,7 @@ def test_text_of_the_data_cannot_become_markup() -> None:
 def test_every_page_asks_answers_and_points_on() -> None:
     page = cdnow_page()
 
-    names = ["summary", "lens1", "lens2", "lens3", "lens4", "lens5", "models", "quality"]
+    names = ["summary", "lens1", "lens2", "lens3", "lens4", "lens5", "models", "monitoring", "quality"]
     assert [name for name in page.text if name != "page"] == [*names, "definitions"]
     assert [name for name in names if "?" not in page.text[name][:160]] == []
     assert [name for name in names if "What to look at next" not in page.text[name]] == []

@@ -13,15 +13,11 @@ from clv_pipeline.report.sections import (
     lens3,
     lens5,
     models,
-    monitoring,
-    monitoring_forecasts,
-    monitoring_series,
     scores,
     segments,
     summary,
 )
 from clv_pipeline_tests.report.sample import make_facts
-from clv_pipeline_tests.report.sample_monitoring import monitoring_tables
 
 
 @pytest.mark.parametrize(
@@ -274,26 +270,6 @@ def test_score_drift_and_segment_sentences() -> None:
     )
     assert drift.describe_drift(drift.name_checks(checks)) == (
         "1 of 3 checks is beyond the threshold, the furthest CLV against 2020-01 (PSI 0.500, threshold 0.250)."
-    )
-    tables = monitoring_tables()
-    causes = monitoring.name_causes(tables["drift.diagnoses"])
-    assert monitoring.describe_causes(causes) == [
-        "Prices moved (since June 1998, alert): the same 40 products cost +10.0%."
-    ]
-    assert monitoring.describe_causes(causes.clear())[0].startswith("Nothing moved beyond its limits")
-    price = tables["drift.measures"].filter(pl.col("feature") == "price")
-    assert monitoring_series.describe_series(price) == (
-        "1.10 in June 1998, where 1.00 was to be expected; last beyond its limits in June 1998."
-    )
-    assert monitoring_forecasts.describe_forecasts(tables["monitoring.forecasts"]) == (
-        "Of the 100 purchases that were forecast at the end of May 1998 up to June 1998, 130 were made; 1 of 2 "
-        "forecasts held what happened in the 95% interval."
-    )
-    assert (
-        monitoring_forecasts.describe_versions(
-            tables["monitoring.versions"].with_columns(as_of=pl.Series(["1998-03", "1998-06"]))
-        )
-        == "2 versions in use over 2 as-of months; 1998-06-bg_nbd-bb since June 1998."
     )
     assert segments.describe_segments(shares) == (
         "“Loyal” holds 25% of the customers and 80% of the spend to date; the largest segment, "
