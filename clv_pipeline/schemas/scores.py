@@ -71,7 +71,7 @@ class Publication(Table):
 
     as_of: str = pa.Field(str_matches=MONTH, unique=True)
     model_version: str = pa.Field(description="version that the scores of the month are made from")
-    published: bool
+    published: bool = pa.Field(description="whether scores.current shows the scores of this month")
     published_as_of: str = pa.Field(
         str_matches=MONTH, nullable=True, description="the month whose scores are the published ones after this one"
     )
@@ -79,7 +79,7 @@ class Publication(Table):
     move: float = pa.Field(
         ge=0.0, lt=INFINITY, nullable=True, description="difference to the version published before, of the value"
     )
-    reason: str
+    reason: str = pa.Field(description="why, in a sentence")
 
 
 class Totals(Table):

@@ -39,9 +39,9 @@ def test_best_customers_then_and_now() -> None:
         }
     )
 
-    assert lens2_headline.describe_deciles(deciles) == (
-        "The profit that makes a customer one of the best tenth of the latest window was reached by 30 customers (30%) "
-        "in the window before, 12 (10%) in the latest."
+    assert lens2_headline.describe_deciles(deciles, "USD") == (
+        "More than $50.00, which begins the best decile, was brought by 30 customers (30%) in the window before, 12 "
+        "(10%) in the latest."
     )
 
 
