@@ -21,6 +21,7 @@ from clv_pipeline.stages.charts import CHARTS, build_charts_asset
 from clv_pipeline.stages.report import build_report_asset
 from clv_pipeline.stages.transactions import build_landing
 from clv_pipeline.state import State
+from clv_pipeline.watching import build_watchers
 
 
 def find_partitions(settings: Settings, lake: Lake) -> dg.MonthlyPartitionsDefinition:
@@ -59,8 +60,12 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     return dg.Definitions(
         assets=assets,
         jobs=[refresh],
-        schedules=[build_daily_schedule(refresh, partitions)],
-        sensors=[build_delivery_sensor(settings, partitions), build_chart_sensor(settings)],
+        schedules=[build_daily_schedule(refresh, settings, partitions)],
+        sensors=[
+            build_delivery_sensor(settings, partitions),
+            build_chart_sensor(settings),
+            *build_watchers(lake, settings),
+        ],
         resources={"lake": _build_lake_resource(lake, settings)},
         executor=dg.in_process_executor,
     )

@@ -6,6 +6,7 @@ month (`execution.py`), the shape of events (`events.py`).
 
 import warnings
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import dagster as dg
@@ -16,6 +17,7 @@ from clv_pipeline.execution import ask_ahead, run_months
 from clv_pipeline.lake import Lake
 from clv_pipeline.periods import map_earlier, map_history
 from clv_pipeline.publication import prepare_report
+from clv_pipeline.retries import retry_what_passes
 from clv_pipeline.settings import Settings
 from clv_pipeline.sql import load_sql
 from clv_pipeline.stages.lenses import LENSES
@@ -23,6 +25,9 @@ from clv_pipeline.stages.models import MODELS
 from clv_pipeline.stages.rfm import RFM
 from clv_pipeline.state import State
 from clv_pipeline.steps import ONLY_STALE_TAG, Reach, StepSpec, Table
+
+# Two hours after the schedule, which the first load of a day may take.
+_MORNING = "0 7 * * *"
 
 
 def declare_dependencies(spec: StepSpec, partitions: dg.MonthlyPartitionsDefinition) -> list[dg.AssetDep]:
@@ -62,6 +67,7 @@ def build_asset(
             code_version=spec.code_version(settings),
             partitions_def=partitions,
             metadata={"dagster/column_schema": describe_columns(table.schema)},
+            freshness_policy=_expect_daily(table, settings),
         )
         for table in spec.tables
     ]
@@ -78,7 +84,7 @@ def build_asset(
         state = State(lake, settings)
         only_stale = context.run.tags.get(ONLY_STALE_TAG) == "true"
         months = context.partition_keys
-        with lake.connect() as con:
+        with retry_what_passes(), lake.connect() as con:
             outcomes = run_months(spec, state, con, months, only_stale=only_stale)
         if spec is RFM and len(months) == 1:
             ask_ahead(MODELS, State(lake, settings), months[0])
@@ -89,6 +95,16 @@ def build_asset(
         yield from report_outcomes(context, spec, outcomes)
 
     return run_step
+
+
+def _expect_daily(table: Table, settings: Settings) -> dg.FreshnessPolicy | None:
+    """Scores are looked at every morning where the schedule runs: it runs the open month, and late data reach it too.
+
+    Dagster looks at the latest run of any month; that the source fell silent is for the alerts to say.
+    """
+    if table.name != "scores.customers" or not settings.automation.enabled:
+        return None
+    return dg.FreshnessPolicy.cron(deadline_cron=_MORNING, lower_bound_delta=timedelta(hours=23))
 
 
 def _declare_checks(spec: StepSpec, partitions: dg.MonthlyPartitionsDefinition) -> list[dg.AssetCheckSpec]:

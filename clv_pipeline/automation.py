@@ -53,22 +53,27 @@ def keys_of(steps: tuple[StepSpec, ...]) -> list[dg.AssetKey]:
 
 
 def build_daily_schedule(
-    job: "UnresolvedAssetJobDefinition", partitions: dg.MonthlyPartitionsDefinition
+    job: "UnresolvedAssetJobDefinition", settings: Settings, partitions: dg.MonthlyPartitionsDefinition
 ) -> dg.ScheduleDefinition:
-    """Every morning: land what is new and refresh the open month."""
+    """Every morning: land what is new and refresh the open month, but for what is up to date."""
+    on = settings.automation.enabled
 
     @dg.schedule(
         job=job,
         cron_schedule="0 5 * * *",
         name="refresh_open_month",
         description="Lands new deliveries and brings the open month up to date, every morning at five.",
-        default_status=dg.DefaultScheduleStatus.STOPPED,
+        default_status=dg.DefaultScheduleStatus.RUNNING if on else dg.DefaultScheduleStatus.STOPPED,
     )
     def refresh_open_month(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         open_month = partitions.get_last_partition_key()
         if open_month is None:
             return dg.SkipReason("no month has data yet")
-        return dg.RunRequest(run_key=f"{context.scheduled_execution_time:%Y-%m-%d}", partition_key=open_month)
+        return dg.RunRequest(
+            run_key=f"{context.scheduled_execution_time:%Y-%m-%d}",
+            partition_key=open_month,
+            tags={ONLY_STALE_TAG: "true", "clv/why": "the daily refresh"},
+        )
 
     return refresh_open_month
 
@@ -78,13 +83,14 @@ def build_delivery_sensor(settings: Settings, partitions: dg.MonthlyPartitionsDe
 
     It waits for the runs that it asked for: what is half done would otherwise be asked for again as another range.
     """
+    on = settings.automation.enabled
 
     @dg.sensor(
         name=_SENSOR,
         target=dg.AssetSelection.all(),
         minimum_interval_seconds=30,
         description="Lands new and changed files, then runs exactly the months they touched and what depends on them.",
-        default_status=dg.DefaultSensorStatus.STOPPED,
+        default_status=dg.DefaultSensorStatus.RUNNING if on else dg.DefaultSensorStatus.STOPPED,
     )
     def deliveries(context: dg.SensorEvaluationContext, lake: dg.ResourceParam[Lake]) -> dg.SensorResult:
         instance = context.instance

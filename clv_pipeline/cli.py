@@ -19,9 +19,9 @@ from rich.markup import escape
 from clv_pipeline.cli_alerts import alerts
 from clv_pipeline.cli_explain import explain
 from clv_pipeline.cli_generate import generate
+from clv_pipeline.cli_look import report, status
 from clv_pipeline.cli_models import models, promote, rollback
 from clv_pipeline.cli_options import Config, check_month, console, read_settings
-from clv_pipeline.cli_report import report
 from clv_pipeline.settings import Settings, SettingsError, load_settings
 
 if TYPE_CHECKING:
@@ -245,14 +245,22 @@ def backfill(
         return 1 if bad else 0
 
 
-@app.command(epilog="Example: clv status --config clv.toml")
-def status(config: Config = None) -> None:
-    """Shows freshness, row counts, checks, the model in use, drift and quarantine."""
-    from clv_pipeline.status import print_status  # noqa: PLC0415
+@app.command(epilog="Example: clv check --config clv.toml")
+def check(config: Config = None) -> int:
+    """Loads what is new and says whether the data suffice; exit code 1 when a light is red."""
+    from clv_pipeline.check import print_check  # noqa: PLC0415
+    from clv_pipeline.runs import RunError  # noqa: PLC0415
 
-    print_status(read_settings(config), console)
+    with _open_runner(read_settings(config)) as runner:
+        bad = _land(runner)
+        runner.refresh_months()
+        state = runner.state
+        if not state.last_loaded_day:
+            raise RunError(_explain_nothing(state))
+        return 0 if print_check(state, console) and not bad else 1
 
 
+app.command(epilog="Example: clv status --config clv.toml")(status)
 app.command(epilog="Example: clv report --open")(report)
 app.command(epilog="Example: clv explain 12345 --as-of 1998-06")(explain)
 app.command(epilog="Example: clv models --card 1998-06-bg_nbd-1a2b3c4d")(models)

@@ -15,9 +15,9 @@ _DRY = "Print what would be sent, and to whom; send and keep nothing."
 
 def alerts(dry_run: Annotated[bool, typer.Option("--dry-run", help=_DRY)] = False, config: Config = None) -> int:
     """Looks for what needs a human, and sends what was not sent yet."""
+    from clv_pipeline.alerts import watchman  # noqa: PLC0415
     from clv_pipeline.alerts.log import AlertLog  # noqa: PLC0415
     from clv_pipeline.alerts.send import read_addresses, write_message  # noqa: PLC0415
-    from clv_pipeline.alerts.watch import find_all_causes, tell_time, watch  # noqa: PLC0415
     from clv_pipeline.lake import Lake  # noqa: PLC0415
     from clv_pipeline.runs import open_instance  # noqa: PLC0415
     from clv_pipeline.state import State  # noqa: PLC0415
@@ -27,15 +27,15 @@ def alerts(dry_run: Annotated[bool, typer.Option("--dry-run", help=_DRY)] = Fals
     lake = Lake(settings.home, settings.engine)
     with open_instance(settings, lake) as instance:
         if not dry_run:
-            problems = watch(lake, settings, instance)
+            problems = watchman.watch(lake, settings, instance)
             for row in AlertLog.read(lake).active.iter_rows(named=True):
                 console.print(escape(f"{row['level']:<5} since {row['since']}  {row['what']}"), soft_wrap=True)
             for problem in problems:
                 console.print(f"[yellow]note:[/] {escape(problem)}", soft_wrap=True)
             return 1 if problems else 0
-        now = tell_time()
+        now = watchman.tell_time()
         log = AlertLog.read(lake).update(
-            find_all_causes(State(lake, settings), instance, now), now, settings.alerts.link
+            watchman.find_all_causes(State(lake, settings), instance, now), now, settings.alerts.link
         )
     for name in receivers or {"(nobody: alerts.urls is empty)": ""}:
         unsent = log.list_unsent(name)

@@ -30,7 +30,7 @@ from clv_pipeline.settings import Settings
 from clv_pipeline.sql import bind, load_sql, quote_literal, quote_name
 from clv_pipeline.state import State
 
-_SCHEMAS = ("landing", "transactions", "marts", "rfm", "lenses", "models", "scores", "drift", "monitoring")
+_SCHEMAS = ("landing", "transactions", "marts", "rfm", "quality", "lenses", "models", "scores", "drift", "monitoring")
 _DERIVED = ("customers", "customer_quarters", "customer_years")
 _MADE_FROM = "made_from"
 _KEEP_SECONDS = 3600

@@ -30,7 +30,7 @@ class Drift(Section):
     psi_warn: float = Field(default=0.1, gt=0)
     psi_alert: float = Field(default=0.25, gt=0)
     change_warn: float = Field(default=0.05, gt=0)
-    change_alert: float = Field(default=0.1, gt=0)
+    change_alert: float = Field(default=0.08, gt=0)
     share_warn: float = Field(default=0.02, gt=0, lt=1)
     share_alert: float = Field(default=0.05, gt=0, lt=1)
     empty_days: int = Field(default=3, ge=1, le=28)

@@ -16,7 +16,7 @@ from clv_pipeline.contracts import Audit, audit_query, audit_schema, preview
 from clv_pipeline.lake import LakeError, Staged, Stamp
 from clv_pipeline.periods import list_periods
 from clv_pipeline.state import State
-from clv_pipeline.steps import Reach, Step, StepSpec, compared_months, list_history, list_inputs
+from clv_pipeline.steps import Content, Reach, Step, StepSpec, compared_months, list_history, list_inputs
 
 _ATTEMPTS = 10
 # Landed rows of the months that are computed together, a larger month alone: lines are wider than what is summed.
@@ -96,6 +96,15 @@ def ask_ahead(spec: StepSpec, state: State, period: str) -> None:
         step = Step(con, state.lake, state.settings, state, [period])
         _expose_reads(spec, step)
         spec.ask_ahead(step)
+
+
+def compute_only(spec: StepSpec, state: State, period: str) -> Content | Mapping[str, Content]:
+    """What a step says of an as-of month, published nowhere; what it reads has to be there."""
+    with state.lake.connect() as con:
+        _require_inputs(spec, state, [period])
+        step = Step(con, state.lake, state.settings, state, [period])
+        _expose_reads(spec, step)
+        return spec.compute(step)
 
 
 def _chunk_months(spec: StepSpec, state: State, periods: Sequence[str]) -> Iterator[list[str]]:

@@ -147,7 +147,7 @@ def draw_up_down(directions: pl.DataFrame) -> str:
         Bar(row["pattern"], float(row["profit_change"]), f"{row['profit_change']:+,.0f} of {row['customers']:,}")
         for row in moved.sort(pl.col("profit_change").abs(), "pattern", descending=True).iter_rows(named=True)
     ]
-    return draw_bars("change of profit; U: profit, orders, spend per order, margin not lower than before", bars)
+    return draw_bars("change of profit; U: profit, orders, AOV, margin not lower", bars)
 
 
 def draw_groups(groups: pl.DataFrame) -> str:

@@ -12,6 +12,7 @@ from clv_pipeline.stages.marts import CUSTOMER_PERIODS, ORDERS, PERIODS
 from clv_pipeline.stages.models import MODELS
 from clv_pipeline.stages.profiles import PROFILES
 from clv_pipeline.stages.projection import PROJECTION
+from clv_pipeline.stages.quality import SUFFICIENCY
 from clv_pipeline.stages.rfm import RFM
 from clv_pipeline.stages.scores import SCORES
 from clv_pipeline.stages.totals import TOTALS
@@ -21,6 +22,7 @@ from clv_pipeline.steps import StepSpec
 MONTH_STEPS: tuple[StepSpec, ...] = (TRANSACTIONS, ORDERS, CUSTOMER_PERIODS, FIRST_ORDERS, PERIODS)
 AS_OF_STEPS: tuple[StepSpec, ...] = (
     RFM,
+    SUFFICIENCY,
     LENSES,
     BACKTEST,
     MODELS,
@@ -31,9 +33,9 @@ AS_OF_STEPS: tuple[StepSpec, ...] = (
     PROFILES,
     DRIFT,
 )
-STAGES = ("transactions", "marts", "rfm", "lenses", "models", "scores", "drift")
+STAGES = ("transactions", "marts", "rfm", "quality", "lenses", "models", "scores", "drift")
 
-_OWNERS = {"transactions": "team:data-engineering", "marts": "team:data-engineering"}
+_OWNERS: dict[str, str] = dict.fromkeys(("transactions", "marts", "quality"), "team:data-engineering")
 
 
 def owner_of(step: StepSpec) -> str:

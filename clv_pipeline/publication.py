@@ -23,6 +23,7 @@ from clv_pipeline.state import State
 _MADE_FROM, _CACHE = ".report", ".cache"
 _EVALUATION, _DRAWS = "models.evaluation", "models.draws"
 _AS_OF_TABLES = (
+    "quality.sufficiency",
     *(name for step in AS_OF_STEPS for name in step.names if name.startswith("lenses.")),
     "models.parameters",
     "models.evaluation",
@@ -33,11 +34,15 @@ _AS_OF_TABLES = (
     "models.backtest_calibration",
     "models.backtest_pit",
     "models.backtest_weeks",
+    "models.recalibration",
     "models.choice",
     "models.in_use",
     "models.promotions",
     "scores.totals",
     "drift.checks",
+    "drift.diagnoses",
+    "drift.measures",
+    "drift.performance",
 )
 _SUMMARIES = {
     "models.cards": """
@@ -62,6 +67,11 @@ _SUMMARIES = {
     "scores.examples": f"WITH compared AS ({load_sql('6_scores/compared')}) {load_sql('6_scores/examples')}".replace(
         "$as_of", "{as_of}"
     ),
+    "monitoring.causes": "SELECT * FROM drift.diagnoses WHERE as_of <= {as_of} ORDER BY as_of DESC, cause, subject",
+    "monitoring.forecasts": """
+        SELECT * FROM drift.performance WHERE as_of <= {as_of} AND cohort = 'all'
+        ORDER BY target, horizon_months, until""",
+    "monitoring.versions": "SELECT * FROM models.promotions WHERE as_of <= {as_of} ORDER BY as_of",
     "transactions.quarantine": """
         SELECT reason, count(*) AS lines FROM transactions.quarantine
         WHERE period <= {as_of} OR period IS NULL GROUP BY reason ORDER BY lines DESC, reason""",
@@ -200,6 +210,11 @@ def _gather(con: duckdb.DuckDBPyConnection, as_of: str, wanted: Sequence[str] | 
     sources = {"rfm.segments": "rfm.customers"}
     derived = ("scores.top", "scores.bottom", "scores.deciles", "scores.ranges", "scores.examples")
     sources |= dict.fromkeys(derived, "scores.customers")
+    sources |= {
+        "monitoring.causes": "drift.diagnoses",
+        "monitoring.forecasts": "drift.performance",
+        "monitoring.versions": "models.promotions",
+    }
     for name, query in queries.items():
         if sources.get(name, name) in present and (wanted is None or name in wanted):
             tables[name] = con.sql(query.format(as_of=quote_literal(as_of))).pl()

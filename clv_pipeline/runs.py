@@ -32,6 +32,7 @@ from clv_pipeline.publication import describe_contents, read_made_from
 from clv_pipeline.settings import Settings
 from clv_pipeline.sql import project_root
 from clv_pipeline.stages.backtest import BACKTEST
+from clv_pipeline.stages.models import MODELS
 from clv_pipeline.stages.report import REPORT
 from clv_pipeline.stages.transactions import CUSTOMERS, LANDING
 from clv_pipeline.state import State
@@ -141,15 +142,22 @@ class Runner:
 
         return self._settle(plan)
 
+    def refresh_months(self) -> None:
+        """Brings stale months of data up to date, and no as-of month."""
+        for plan in plan_months(MONTH_STEPS, self.state):
+            self._run_through(plan)
+
     def _settle(self, plan_more: Callable[[State], list[PlannedRun]]) -> list[PlannedRun]:
         """Runs what is stale until nothing is: other processes may land and publish at the same time."""
         done: list[PlannedRun] = []
-        for _ in range(_ROUNDS):
+        # What drifted in one month may ask for a fit in the next, which is only known once the first is there.
+        for _ in range(_ROUNDS + len(self.state.stamps("rfm.customers"))):
             state = self.state
             plans = plan_months(MONTH_STEPS, state) or (plan_more(state) if state.periods else [])
             if not plans:
                 break
-            prepare_fit()
+            if not state.stamps("models.parameters") or any(MODELS in plan.steps for plan in plans):
+                prepare_fit()
             done += [self._run_through(plan) for plan in plans]
         return done
 

@@ -180,7 +180,7 @@ class Settings(Section):
 
 def require_attributes(settings: Settings, of_file: Sequence[str], place: str) -> None:
     """Raises ValueError, in one line, for a wanted column that neither transactions nor the customer file have."""
-    known = [*settings.known_attributes, *of_file]
+    known = list(dict.fromkeys([*settings.known_attributes, *of_file]))
     wanted = {
         "[periods] cohort_by or only": settings.periods.attributes,
         "[models] covariates": settings.models.covariates,

@@ -11,8 +11,10 @@ from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table as Grid
 
+from clv_pipeline.alerts.log import AlertLog
 from clv_pipeline.automation import list_new_files
-from clv_pipeline.clv.models.promotion import KEPT, PINNED
+from clv_pipeline.clv.models.promotion import REUSED
+from clv_pipeline.door import find_published_scores
 from clv_pipeline.lake import Lake
 from clv_pipeline.ledger import UNDATED
 from clv_pipeline.periods import group_ranges, list_periods
@@ -23,7 +25,7 @@ from clv_pipeline.settings import Settings
 from clv_pipeline.sources import list_files
 from clv_pipeline.state import State
 
-_SHOWN_RANGES = 3
+_SHOWN_RANGES, _SHOWN_CHANGES = 3, 4
 _LONG_GAP = 24
 _WIDE = 78
 
@@ -43,7 +45,11 @@ def print_status(settings: Settings, console: Console) -> None:
         stale = [*find_stale(MONTH_STEPS, state, state.known_periods), *find_stale(AS_OF_STEPS, state, existing)]
         _print_stale(stale, console)
         _print_model(state, console)
+        _print_changes(state, console)
+        _print_published(state, console)
         _print_drift(lake, console)
+    for alert in AlertLog.read(lake).active.iter_rows(named=True):
+        _say(console, "alert", f"since {alert['since']}: {alert['what']}")
     if quarantine := describe_quarantine(state):
         _say(console, "rejected", quarantine)
     _print_failed(lake, console)
@@ -142,9 +148,28 @@ def _print_model(state: State, console: Console) -> None:
     latest = max(used)
     facts = used[latest].facts
     _say(console, "model", facts.get("version") or "none")
-    reasons = [facts["reason"]] if facts.get("decision") in (KEPT, PINNED) else []
+    reasons = [f"{facts['decision']}: {facts['reason']}"] if facts.get("decision") else []
     for note in (*reasons, *(fitted[latest].facts.get("notes", ()) if latest in fitted else ())):
         console.print(Padding(escape(note), (0, 0, 0, 10)))
+
+
+def _print_changes(state: State, console: Console) -> None:
+    """The latest promotions, refusals and choices; a month that went on with its version is none."""
+    used = state.stamps("models.in_use")
+    changes = [m for m in sorted(used) if used[m].facts.get("decision", REUSED) != REUSED]
+    for month in changes[-_SHOWN_CHANGES:]:
+        facts = used[month].facts
+        _say(console, "change", f"{month} {facts['decision']}: {facts['version']}")
+
+
+def _print_published(state: State, console: Console) -> None:
+    month = find_published_scores(state)
+    latest = max(state.stamps("scores.publication"), default=None)
+    if month is None or latest is None:
+        return
+    facts = state.stamps("scores.publication")[latest].facts
+    held = f"; {latest} is held back: {facts['reason']}" if facts.get("published") is False else ""
+    _say(console, "scores", f"scores.current shows {month}{held}")
 
 
 def _print_drift(lake: Lake, console: Console) -> None:

@@ -1,20 +1,24 @@
 """The sensor asks for what a delivery makes stale and for nothing else; the schedule for the open month."""
 
+import errno
 import os
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
+import duckdb
 import pytest
 
 from clv_pipeline import automation, publication
 from clv_pipeline.contracts import Audit
-from clv_pipeline.lake import Lake
+from clv_pipeline.lake import Lake, LakeError
 from clv_pipeline.pipeline import MONTH_STEPS
+from clv_pipeline.retries import retry_what_passes
 from clv_pipeline.settings import Settings
 from clv_pipeline.stages import charts, report
 from clv_pipeline.state import State
+from clv_pipeline.steps import ONLY_STALE_TAG
 from clv_pipeline_tests.conftest import MONTHS
 from clv_pipeline_tests.orchestra import Orchestra, make_rows
 from clv_pipeline_tests.warehouse import AUDIT_STEPS, RFM_STEPS
@@ -236,6 +240,30 @@ def test_the_schedule_asks_for_the_open_month_once_a_day(conduct: Conduct) -> No
         request = schedule(context)
     assert isinstance(request, dg.RunRequest)
     assert (request.run_key, request.partition_key) == ("2024-04-20", "2024-04")
+    assert request.tags[ONLY_STALE_TAG] == "true"
+
+
+def test_one_setting_switches_everything_on(conduct: Conduct) -> None:
+    started = {}
+    for enabled in ("false", "true"):
+        repository = conduct(extra=f"[automation]\nenabled = {enabled}\n").definitions.get_repository_def()
+        parts = [*repository.sensor_defs, *repository.schedule_defs]
+        started[enabled] = {part.name for part in parts if part.default_status.value == "RUNNING"} - {"charts"}
+        scores = repository.asset_graph.get(dg.AssetKey(["scores", "customers"]))
+        assert (scores.freshness_policy is not None) == (enabled == "true")
+    watchers = {"alerts", "alert_after_failure", "alert_after_success"}
+    assert started == {"false": set(), "true": {"refresh_open_month", "deliveries", *watchers}}
+
+
+def test_only_what_passes_by_itself_is_tried_again() -> None:
+    with pytest.raises(dg.RetryRequested) as again, retry_what_passes():
+        raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+    assert again.value.max_retries == 2
+    with pytest.raises(dg.RetryRequested), retry_what_passes():
+        raise duckdb.IOException(f'IO Error: Could not read file "x": {os.strerror(errno.EIO)}')
+    for lasting in (OSError(errno.ENOSPC, "full"), duckdb.IOException("IO Error: No space left"), LakeError("wrong")):
+        with pytest.raises(type(lasting)), retry_what_passes():
+            raise lasting
 
 
 @pytest.mark.slow

@@ -51,7 +51,10 @@ def know(_customers: pl.DataFrame, *, transactions: str, **_settings: object) ->
     return ModelFit(
         pl.DataFrame(rows, schema=PARAMETER_SCHEMA, orient="row"),
         pl.DataFrame(schema={"model": pl.String, "split": pl.String, "metric": pl.String, "value": pl.Float64}),
-        pl.DataFrame(schema={"model": pl.String, "purchases": pl.String, "actual": pl.Int64, "expected": pl.Float64}),
+        pl.DataFrame(
+            schema={"model": pl.String, "purchases": pl.String, "actual": pl.Int64}
+            | dict.fromkeys(("expected", "lower", "upper"), pl.Float64)
+        ),
         [],
     )
 
@@ -87,6 +90,27 @@ def test_forecasts_know_nothing_of_what_came_after(tmp_path: Path) -> None:
     assert actual > 100
     assert (read(busy, "nbd", "actual"), read(idle, "nbd", "actual")) == (actual, 0)
     assert {"recency_frequency_bins", "cohort_mean", "last_year"} < set(busy["model"])
+
+
+def test_the_intervals_of_a_fold_are_those_that_an_earlier_one_taught(tmp_path: Path) -> None:
+    house, plain = (
+        Warehouse(tmp_path / name, extra=f"[backtest]\nrecalibrate = {on}\n")
+        for name, on in (("on", "true"), ("off", "false"))
+    )
+    corrected, as_it_is = (run(it, buy(120, later=28)) for it in (house, plain))
+    taught = house.query(
+        "SELECT DISTINCT origin, model, volatility, customers FROM models.recalibration ORDER BY model"
+    )
+
+    # Up to 2023-10 from 2023-06, whose own intervals are corrected by what 2023-04 taught up to 2023-06.
+    assert taught["origin"].to_list() == ["2023-06"] * 3
+    assert taught["customers"].to_list() == [120] * 3
+    assert plain.query("SELECT * FROM models.recalibration").is_empty()
+    assert as_it_is.filter(pl.col("metric").str.starts_with("uncorrected")).is_empty()
+    for model in taught["model"]:
+        assert read(corrected, model, "uncorrected_coverage_90") == read(as_it_is, model, "coverage_90")
+        assert read(corrected, model, "coverage_90") != read(as_it_is, model, "coverage_90")
+        assert read(corrected, model, "mae") == read(as_it_is, model, "mae")
 
 
 def test_auto_takes_the_model_that_did_best(tmp_path: Path) -> None:

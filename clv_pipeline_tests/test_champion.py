@@ -4,6 +4,7 @@ The fit is replaced by a quick one that only looks like one; what it finds depen
 """
 
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from clv_pipeline import mlflow_log
+from clv_pipeline.alerts.causes import find_causes
 from clv_pipeline.cli import run_app
 from clv_pipeline.clv.models import PARAMETERS, ModelError, ModelFit
 from clv_pipeline.model_store import find_version
@@ -165,6 +167,27 @@ def test_other_settings_leave_old_months_as_they_were_scored(
     assert clv(company, "promote", f"{FIRST}-pareto", "--from", FIRST) == 0
     run(company, THIRD)
     assert all("pareto" in version for version in use(company).values())
+
+
+def test_scores_that_move_without_a_reason_are_held_until_somebody_decides(
+    open_company: Callable[[str], Warehouse], capsys: pytest.CaptureFixture[str]
+) -> None:
+    company = open_company("company")
+    run(company, FIRST, SECOND)
+    company.config.write_text(company.config.read_text() + "[publication]\nmove = 0.0001\n")
+    set_models(company, 'transactions = "mbg_nbd"')
+    run(company, SECOND)
+    shown = "SELECT DISTINCT as_of FROM scores.current"
+    decided = company.query("SELECT published, published_as_of, reason FROM scores.publication WHERE as_of = '2024-02'")
+    assert decided.row(0)[:2] == (False, FIRST)
+    assert f"`clv promote {use(company)[SECOND]}` publishes it" in decided.row(0)[2]
+    assert company.query(shown).rows() == [(FIRST,)]
+    assert [cause.kind for cause in find_causes(company.state, datetime(2024, 3, 1))] == ["publication"]
+    assert clv(company, "status") == 0
+    assert f"scores.current shows {FIRST}; {SECOND} is held back" in " ".join(capsys.readouterr().out.split())
+    assert clv(company, "promote", use(company)[SECOND]) == 0
+    run(company, SECOND)
+    assert company.query(shown).rows() == [(SECOND,)]
 
 
 def test_commands_without_an_answer_say_what_to_do(

@@ -12,7 +12,7 @@ from clv_pipeline.cli import run_app
 from clv_pipeline.lake import LakeError
 from clv_pipeline_tests.warehouse import Warehouse
 
-COMMANDS = ("run", "backfill", "status", "report", "models", "promote", "rollback", "generate", "ui", "demo")
+COMMANDS = ("run", "backfill", "check", "status", "report", "models", "promote", "rollback", "generate", "ui", "demo")
 ROW = ["1", "ann", "2024-01-05", "tea", 2, "1.25"]
 Capture = pytest.CaptureFixture[str]
 
@@ -127,6 +127,21 @@ def test_demo_names_its_data_sets(tmp_path: Path, capsys: Capture) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_check_shows_the_lights_before_any_as_of_month_exists(warehouse: Warehouse, capsys: Capture) -> None:
+    assert run_app(["check", *at(warehouse)]) == 1
+    assert capsys.readouterr().err.startswith("error: no file matches incoming/*")
+    warehouse.deliver("a.csv", [ROW, ["2", "", "2024-02-05", "pie", 1, 3]])
+
+    assert run_app(["check", *at(warehouse)]) == 1
+    shown = capsys.readouterr()
+    assert shown.err == ""
+    assert "● red    Lines without a customer (green: at most 5%)\n" in shown.out
+    assert "         50.0% of 2 lines name no customer: they count for the company, and for no customer.\n" in shown.out
+    assert "2024-02: 5 red, 3 green, 2 grey" in shown.out.splitlines()[-1]
+    assert warehouse.lake.published("marts.orders")
+    assert not warehouse.lake.published("quality.sufficiency")
+
+
 def test_a_source_without_data_is_named(warehouse: Warehouse, capsys: Capture) -> None:
     message = fail(capsys, "run", *at(warehouse))
     assert message == f"no file matches incoming/* in {warehouse.root}; mend [source] path in clv.toml"
@@ -167,7 +182,7 @@ def test_from_a_bad_file_to_an_up_to_date_home(warehouse: Warehouse, capsys: Cap
         "looking for new and changed files",
         "  3 new rows from 1 file, 0 files known, 1 bad",
         "running transactions, marts for 2024-01 to 2024-02: not there yet",
-        "running rfm, lenses, models, scores, drift for 2024-02: not there yet",
+        "running rfm, quality, lenses, models, scores, drift for 2024-02: not there yet",
         "building the report and clv.duckdb",
     ]
     assert len(warehouse.query("FROM scores.current")) == 2

@@ -19,7 +19,7 @@ TABLES = (
     "marts.customers",
     "marts.customer_quarters",
     "rfm.customers",
-    *(table.name for step in AUDIT_STEPS if step.stage == "lenses" for table in step.tables),
+    *(table.name for step in AUDIT_STEPS if step.stage in {"quality", "lenses"} for table in step.tables),
 )
 HISTORIES = settings(
     max_examples=10,

@@ -25,7 +25,7 @@ from clv_pipeline.state import State
 from clv_pipeline.steps import StepSpec
 
 COLUMNS = ("order_id", "customer_id", "order_ts", "product_id", "quantity", "unit_price")
-AUDIT_STEPS = tuple(step for step in AS_OF_STEPS if step.stage in {"rfm", "lenses"})
+AUDIT_STEPS = tuple(step for step in AS_OF_STEPS if step.stage in {"rfm", "quality", "lenses"})
 # Enough where lines, marts and what is stale matter, at a tenth of the cost.
 RFM_STEPS = AUDIT_STEPS[:1]
 

@@ -6,6 +6,6 @@ not belong here: the findings themselves (checks, drift, promotion), or when any
 
 from clv_pipeline.alerts.causes import Cause
 from clv_pipeline.alerts.log import ALERTS
-from clv_pipeline.alerts.watch import find_all_causes, watch
+from clv_pipeline.alerts.watchman import find_all_causes, watch
 
 __all__ = ["ALERTS", "Cause", "find_all_causes", "watch"]

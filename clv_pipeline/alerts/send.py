@@ -9,6 +9,7 @@ beginning of a hash.
 import logging
 import os
 import re
+import warnings
 from collections.abc import Sequence
 from hashlib import sha256
 
@@ -58,7 +59,9 @@ def send(address: str, title: str, body: str) -> bool:
 
     logging.getLogger("apprise").disabled = True
     messenger = apprise.Apprise()
-    try:
-        return bool(messenger.add(address) and messenger.notify(title=title, body=body))
-    except Exception:  # whatever a service, its library or a proxy may say
-        return False
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return bool(messenger.add(address) and messenger.notify(title=title, body=body))
+        except Exception:  # whatever a service, its library or a proxy may say
+            return False

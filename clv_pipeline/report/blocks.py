@@ -91,7 +91,26 @@ class MonthIndex:
     kind: ClassVar[str] = "index"
 
 
-Block = Cards | Figure | FigureGrid | Note | Table | Picker | MonthIndex
+@dataclass(frozen=True)
+class Lamp:
+    """A traffic light: its colour, what it is about, the finding, where it is green, and what to do if it is not."""
+
+    level: str
+    title: str
+    sentence: str
+    threshold: str
+    fix: str
+
+
+@dataclass(frozen=True)
+class Lamps:
+    """Traffic lights below each other."""
+
+    lamps: Sequence[Lamp]
+    kind: ClassVar[str] = "lamps"
+
+
+Block = Cards | Figure | FigureGrid | Note | Table | Picker | MonthIndex | Lamps
 
 
 @dataclass(frozen=True)
@@ -126,6 +145,8 @@ class Section:
                     yield from block.sentences
                 case Cards():
                     yield from (f"{card.label} {card.detail}" for card in block.cards)
+                case Lamps():
+                    yield from (f"{lamp.title} {lamp.sentence} {lamp.fix}" for lamp in block.lamps)
                 case Table():
                     yield from (block.title, block.note, *(header.label for header in block.headers))
                 case _:

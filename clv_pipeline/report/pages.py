@@ -30,10 +30,14 @@ from clv_pipeline.report.sections import (
     lens5_shares,
     model_card,
     models,
+    monitoring,
+    monitoring_forecasts,
+    monitoring_series,
     months,
     quality,
     scores,
     segments,
+    sufficiency,
     summary,
 )
 
@@ -59,6 +63,19 @@ class PageSpec:
 
 
 PAGES: Sequence[PageSpec] = (
+    PageSpec(
+        "sufficiency",
+        "Data check",
+        "Data check",
+        "Do the data suffice for what follows?",
+        (sufficiency.build_section,),
+        (
+            NextStep("How healthy is the customer base?", "summary"),
+            NextStep("Is every delivered line accounted for?", "quality"),
+            NextStep("Do the assumptions of the models hold?", "models"),
+        ),
+        is_optional=True,
+    ),
     PageSpec(
         "summary",
         "Summary",
@@ -200,11 +217,28 @@ PAGES: Sequence[PageSpec] = (
             model_card.build_use,
             model_card.build_card,
             scores.build_section,
-            drift.build_section,
         ),
         (
             NextStep("What the expected profit is compared with: the profit of the window.", "lens1"),
-            NextStep("If drift is found: has the data changed, or the customers?", "quality"),
+            NextStep("Do customers and data still look like those that the model was fitted on?", "monitoring"),
+        ),
+    ),
+    PageSpec(
+        "monitoring",
+        "Monitoring",
+        "Monitoring",
+        "Has anything moved: the data, the customers, the forecasts?",
+        (
+            monitoring.build_causes,
+            monitoring_series.build_section,
+            monitoring_forecasts.build_forecasts,
+            monitoring_forecasts.build_versions,
+            drift.build_section,
+        ),
+        (
+            NextStep("If a delivery went wrong: is every delivered line accounted for?", "quality"),
+            NextStep("If customers changed: which cohorts, and by how much?", "lens4"),
+            NextStep("If forecasts miss: how good was the model in the backtest?", "models"),
         ),
     ),
     PageSpec(

@@ -61,6 +61,21 @@ class BacktestPit(Table):
     key = require_key("as_of", "fold", "model", "target", "pit_bin")
 
 
+class Recalibration(Table):
+    """One row per as_of, model, target and level: the share of the latest fold's customers that lay below the level."""
+
+    as_of: str = pa.Field(str_matches=MONTH)
+    origin: str = pa.Field(str_matches=MONTH)
+    model: str = pa.Field(isin=list(PURCHASE_MODELS))
+    target: str = pa.Field(isin=TARGETS)
+    level: float = pa.Field(ge=0.0, le=1.0, description="level of the model's own predictive distribution")
+    reached: float = pa.Field(ge=0.0, le=1.0, description="share of customers that really lay below it")
+    volatility: float = pa.Field(ge=0.0, lt=INFINITY, description="variance of the logarithm of a rate in a week")
+    customers: int = pa.Field(ge=1, description="customers that it was learnt from")
+
+    key = require_key("as_of", "model", "target", "level")
+
+
 class BacktestWeeks(Table):
     """One row per as_of, model and week around the origin of fold 1; week 0 ends with it."""
 

@@ -9,11 +9,14 @@ import pandera.polars as pa
 import polars as pl
 
 from clv_pipeline.clv.drift.checks import KINDS, REFERENCE_KINDS
+from clv_pipeline.clv.drift.diagnosis import CAUSES
 from clv_pipeline.clv.drift.distances import CATEGORY_TESTS, NUMERIC_TESTS
+from clv_pipeline.clv.drift.examination import MONTHLY_TESTS
 from clv_pipeline.clv.drift.levels import LEVELS
+from clv_pipeline.clv.drift.performance import PERFORMANCE_TEST
 from clv_pipeline.schemas import MONTH, Table, require_key, require_rows
 
-_TESTS = sorted({*NUMERIC_TESTS, *CATEGORY_TESTS})
+_TESTS = sorted({*NUMERIC_TESTS, *CATEGORY_TESTS, *MONTHLY_TESTS, PERFORMANCE_TEST})
 
 
 class Profiles(Table):
@@ -21,7 +24,7 @@ class Profiles(Table):
 
     as_of: str = pa.Field(str_matches=MONTH)
     age: int = pa.Field(ge=0, description="whole months since the first purchase day")
-    is_early: bool = pa.Field(description="first seen in the first three months of the data")
+    is_early: bool = pa.Field(description="first seen in the first half year of the data")
     feature: str
     value: float = pa.Field(nullable=True, lt=math.inf, description="rounded, so that many customers share it")
     category: str = pa.Field(nullable=True, description="the value of a feature that is no number")
@@ -63,3 +66,76 @@ class Checks(Table):
         .otherwise(pl.lit("ok")),
     )
     flag = require_rows("drifted is not level 'alert'", pl.col("drifted") == (pl.col("level") == "alert"))
+
+
+class Diagnoses(Table):
+    """One row per as_of, cause and subject: what happened, since when, how bad."""
+
+    as_of: str = pa.Field(str_matches=MONTH)
+    cause: str = pa.Field(isin=sorted(set(CAUSES)), description="what happened")
+    subject: str = pa.Field(description="what it is about: a column, a value, a day; empty where there is only one")
+    since: str = pa.Field(str_matches=MONTH, description="first month that shows it")
+    level: str = pa.Field(isin=["warn", "alert"], description="how bad")
+    effect: float = pa.Field(nullable=True, lt=math.inf, description="relative change, share, days or hours")
+    meaning: str = pa.Field(description="the finding in words")
+    evidence: str = pa.Field(description="the features that show it")
+
+    key = require_key("as_of", "cause", "subject")
+    order = require_rows("since is after the as-of month", pl.col("since") <= pl.col("as_of"))
+
+
+class Measures(Table):
+    """One row per as_of, feature and month: its value, and what was to be expected; null where nothing was."""
+
+    as_of: str = pa.Field(str_matches=MONTH)
+    period: str = pa.Field(str_matches=MONTH)
+    feature: str
+    name: str = pa.Field(description="the feature in words")
+    value: float = pa.Field(lt=math.inf, description="in its own unit; rates at equal age relative to all months")
+    expected: float = pa.Field(lt=math.inf, nullable=True, description="by the months before and the season")
+    lower: float = pa.Field(lt=math.inf, nullable=True, description="below it, the month has moved")
+    upper: float = pa.Field(lt=math.inf, nullable=True, description="above it, the month has moved")
+    level: str = pa.Field(isin=list(LEVELS), nullable=True, description="whether the month has moved")
+
+    key = require_key("as_of", "feature", "period")
+
+
+class Forecasts(Table):
+    """One row per as_of, horizon and cohort: what its customers are expected to buy until then."""
+
+    as_of: str = pa.Field(str_matches=MONTH)
+    version: str = pa.Field(description="version of the models that forecast")
+    horizon_months: int = pa.Field(ge=1)
+    cohort_month: str = pa.Field(str_matches=MONTH, description="month of the first order")
+    customers: int = pa.Field(ge=1, description="customers known then")
+    purchases: float = pa.Field(ge=0.0, lt=math.inf, description="purchase days expected")
+    chance_sd: float = pa.Field(ge=0.0, lt=math.inf, description="their standard deviation, given the parameters")
+    parameter_sd: float = pa.Field(
+        ge=0.0, lt=math.inf, description="relative standard deviation of the expectation, as the parameters are unsure"
+    )
+    spend: float = pa.Field(ge=0.0, lt=math.inf, description="spend expected")
+
+    key = require_key("as_of", "horizon_months", "cohort_month")
+
+
+class Performance(Table):
+    """One row per as_of, target, horizon and cohort: a forecast whose months have ended, and what happened."""
+
+    as_of: str = pa.Field(str_matches=MONTH)
+    target: str = pa.Field(isin=["purchases", "spend"])
+    horizon_months: int = pa.Field(ge=1)
+    origin: str = pa.Field(str_matches=MONTH)
+    until: str = pa.Field(str_matches=MONTH, description="last month of the forecast")
+    cohort: str = pa.Field(description="when the customers were acquired; all: the whole base")
+    version: str = pa.Field(description="version of the models that forecast")
+    customers: int = pa.Field(ge=1, description="customers known at the origin")
+    expected: float = pa.Field(ge=0.0, lt=math.inf, description="what was forecast")
+    lower: float = pa.Field(ge=0.0, nullable=True, description="lower end of the 95% interval of the purchases")
+    upper: float = pa.Field(ge=0.0, nullable=True, description="upper end of the 95% interval of the purchases")
+    actual: float = pa.Field(lt=math.inf, description="what happened")
+    residual: float = pa.Field(
+        nullable=True, lt=math.inf, description="actual less expected, in standard deviations of what was possible"
+    )
+    ratio: float = pa.Field(nullable=True, lt=math.inf, description="actual relative to expected")
+
+    key = require_key("as_of", "target", "horizon_months", "cohort")

@@ -26,9 +26,9 @@ class Refits(Table):
     """One row per as_of: whether its models were due to be fitted, what asked for it, and what the latest fit saw."""
 
     as_of: str = pa.Field(str_matches=MONTH, unique=True)
-    due: bool
+    due: bool = pa.Field(description="whether a fit was due")
     trigger: str = pa.Field(isin=list(TRIGGERS), description="what asked for a fit")
-    reason: str
+    reason: str = pa.Field(description="why, in a sentence")
     fitted_as_of: str = pa.Field(
         str_matches=MONTH, nullable=True, description="the month at whose end the latest fit was made; null without one"
     )

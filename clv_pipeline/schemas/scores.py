@@ -16,7 +16,9 @@ from clv_pipeline.schemas import MONTH, Table, require_key, require_rows
 INFINITY = math.inf
 
 
-NESTED = "clv_lower_95 <= clv_lower <= clv_lower_50 <= clv_upper_50 <= clv_upper <= clv_upper_95"
+_ENDS = ("lower_95", "lower_90", "lower", "lower_50", "upper_50", "upper", "upper_90", "upper_95")
+NESTED = " <= ".join(f"clv_{end}" for end in _ENDS)
+NESTED_PURCHASES = " <= ".join(f"expected_purchases_{end}" for end in _ENDS)
 
 
 def in_order(*columns: str) -> pl.Expr:
@@ -25,7 +27,7 @@ def in_order(*columns: str) -> pl.Expr:
 
 
 class Scores(Table):
-    """One row per customer of one as_of: clv_lower to clv_upper hold the real value with 80%, _50 and _95 likewise.
+    """One row per customer of one as_of: clv_lower to clv_upper hold the real value with 80%, others likewise.
 
     The bounds are predictive and need not hold the expectation, clv. residual_clv has no horizon, and is null without
     discounting.
@@ -35,12 +37,22 @@ class Scores(Table):
     customer_id: str = pa.Field(unique=True)
     p_alive: float = pa.Field(ge=0.0, le=1.0)
     expected_purchases: float = pa.Field(ge=0.0, lt=INFINITY)
+    expected_purchases_lower: float = pa.Field(ge=0.0, lt=INFINITY)
+    expected_purchases_upper: float = pa.Field(ge=0.0, lt=INFINITY)
+    expected_purchases_lower_50: float = pa.Field(ge=0.0, lt=INFINITY)
+    expected_purchases_upper_50: float = pa.Field(ge=0.0, lt=INFINITY)
+    expected_purchases_lower_90: float = pa.Field(ge=0.0, lt=INFINITY)
+    expected_purchases_upper_90: float = pa.Field(ge=0.0, lt=INFINITY)
+    expected_purchases_lower_95: float = pa.Field(ge=0.0, lt=INFINITY)
+    expected_purchases_upper_95: float = pa.Field(ge=0.0, lt=INFINITY)
     expected_spend: float = pa.Field(ge=0.0, lt=INFINITY)
     clv: float = pa.Field(ge=0.0, lt=INFINITY)
     clv_lower: float = pa.Field(ge=0.0, lt=INFINITY)
     clv_upper: float = pa.Field(ge=0.0, lt=INFINITY)
     clv_lower_50: float = pa.Field(ge=0.0, lt=INFINITY)
     clv_upper_50: float = pa.Field(ge=0.0, lt=INFINITY)
+    clv_lower_90: float = pa.Field(ge=0.0, lt=INFINITY)
+    clv_upper_90: float = pa.Field(ge=0.0, lt=INFINITY)
     clv_lower_95: float = pa.Field(ge=0.0, lt=INFINITY)
     clv_upper_95: float = pa.Field(ge=0.0, lt=INFINITY)
     clv_sd: float = pa.Field(ge=0.0, lt=INFINITY)
@@ -51,6 +63,7 @@ class Scores(Table):
     model_version: str
 
     bounds = require_rows(f"{NESTED}: not in this order", in_order(*NESTED.split(" <= ")))
+    purchases = require_rows(f"{NESTED_PURCHASES}: not in this order", in_order(*NESTED_PURCHASES.split(" <= ")))
 
 
 class Publication(Table):
@@ -58,7 +71,7 @@ class Publication(Table):
 
     as_of: str = pa.Field(str_matches=MONTH, unique=True)
     model_version: str = pa.Field(description="version that the scores of the month are made from")
-    published: bool
+    published: bool = pa.Field(description="whether scores.current shows the scores of this month")
     published_as_of: str = pa.Field(
         str_matches=MONTH, nullable=True, description="the month whose scores are the published ones after this one"
     )
@@ -66,7 +79,7 @@ class Publication(Table):
     move: float = pa.Field(
         ge=0.0, lt=INFINITY, nullable=True, description="difference to the version published before, of the value"
     )
-    reason: str
+    reason: str = pa.Field(description="why, in a sentence")
 
 
 class Totals(Table):
@@ -81,6 +94,8 @@ class Totals(Table):
     clv_upper: float = pa.Field(ge=0.0, lt=INFINITY)
     clv_lower_50: float = pa.Field(ge=0.0, lt=INFINITY)
     clv_upper_50: float = pa.Field(ge=0.0, lt=INFINITY)
+    clv_lower_90: float = pa.Field(ge=0.0, lt=INFINITY)
+    clv_upper_90: float = pa.Field(ge=0.0, lt=INFINITY)
     clv_lower_95: float = pa.Field(ge=0.0, lt=INFINITY)
     clv_upper_95: float = pa.Field(ge=0.0, lt=INFINITY)
     expected_purchases: float = pa.Field(ge=0.0, lt=INFINITY)

@@ -73,6 +73,8 @@ def compute_champion(step: Step) -> dict[str, pl.DataFrame]:
         has_later=max(step.state.stamps("rfm.customers")) > step.period,
         no_fit=_explain_no_fit(step, challenger, before) if needs_no_turn else None,
     )
+    if pin and decision.decision == PINNED:
+        decision = replace(decision, reason=f"{decision.reason} It was {pin.reason} from {pin.as_of_from} on.")
     if lacking := "; ".join(sorted({reason for reason in lacks.values() if reason})):
         decision = replace(decision, reason=f"{decision.reason} {lacking}.")
     card = Cards.empty()

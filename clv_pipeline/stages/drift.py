@@ -1,48 +1,102 @@
-"""Stage 7: whether data, customers or scores moved, against earlier as-of months.
+"""Stage 7: whether data, deliveries, customers or scores moved, and what is behind it.
 
-Belongs here: which months are compared, and the warning. Does not belong here: the tests (`clv/drift/`).
+Belongs here: which months are compared, and the warning. Does not belong here: the tests and the causes (`clv/drift/`).
 """
+
+from collections.abc import Sequence
 
 import polars as pl
 
-from clv_pipeline.clv.drift.checks import DATA, PERFORMANCE, PREVIOUS, TRAINING, Check, table_checks
-from clv_pipeline.clv.drift.levels import OK, Limits
+from clv_pipeline.clv.drift.checks import Check, table_checks
+from clv_pipeline.clv.drift.diagnosis import LEARNED, Diagnosis, diagnose, table_diagnoses
+from clv_pipeline.clv.drift.examination import MEASURES_SCHEMA, check_categories, check_month, examine, table_measures
+from clv_pipeline.clv.drift.levels import ALERT, Limits, Thresholds
+from clv_pipeline.clv.drift.observations import Observations
+from clv_pipeline.clv.drift.performance import PERFORMANCE_SCHEMA, check_forecasts, track_forecasts
 from clv_pipeline.clv.drift.profiles import Against, compare_profiles
 from clv_pipeline.pictures import draw_drift
-from clv_pipeline.schemas.drift import Checks
-from clv_pipeline.steps import REFIT_FOR, Reach, Read, Step, StepSpec, Table, name_references
+from clv_pipeline.schemas.drift import Checks, Diagnoses, Measures, Performance
+from clv_pipeline.settings import Settings
+from clv_pipeline.stages.observations import MONTHLY_QUERIES, count_late_rows, observe
+from clv_pipeline.steps import REFIT_FOR, Reach, Read, Step, StepSpec, Table, name_references, reached_months
 
+_CHECKS, _DIAGNOSES, _MEASURES, _PERFORMANCE = (
+    "drift.checks",
+    "drift.diagnoses",
+    "drift.measures",
+    "drift.performance",
+)
+_FORECASTS = Read("drift.forecasts", Reach.UP_TO)
 _STABLE = "distributions_are_stable"
 
 
-def compute_drift(step: Step) -> pl.DataFrame:
-    """Holds the as-of month against each of its references."""
-    checks = table_checks(_compare_customers(step))
-    checks = checks.select(pl.lit(step.period).alias("as_of"), *checks.columns)
-    found = checks.filter(pl.col("level") != OK).sort(["drifted", "statistic"], descending=True)
-    named = "; ".join(found["meaning"].unique(maintain_order=True).head(3))
-    compared = "no drift" if checks.height else "no earlier as-of month to compare with"
-    step.record("drift.checks", {REFIT_FOR: list_refit_reasons(checks)})
-    step.advise("drift.checks", _STABLE, named or compared, passed=not checks["drifted"].any())
-    return checks
+def compute_drift(step: Step) -> dict[str, pl.DataFrame]:
+    """Holds the as-of month against its references, and each month against what its past lets expect."""
+    compared = _compare_customers(step)
+    last = step.state.last_ended(step.period)
+    if last < step.state.data_start:
+        diagnoses, tracked = [], pl.DataFrame(schema=PERFORMANCE_SCHEMA)
+        tables = {_CHECKS: table_checks(compared), _MEASURES: pl.DataFrame(schema=MEASURES_SCHEMA)}
+    else:
+        seen = observe(
+            step,
+            step.settings,
+            data_start=step.state.data_start,
+            last=last,
+            until=step.state.as_of_end(step.period),
+            late=count_late_rows(step.state.ledger, last),
+        )
+        examined = examine(seen, read_thresholds(step.settings))
+        references = {kind: min(month, last) for kind, month in name_references(step.state, step.period).items()}
+        compared += check_categories(seen, references, examined.thresholds.psi)
+        tracked = _track_forecasts(step, seen, last)
+        compared += check_forecasts(tracked, last, examined.thresholds.change)
+        diagnoses = diagnose(examined, compared)
+        tables = {_CHECKS: table_checks([*compared, *check_month(examined)]), _MEASURES: table_measures(examined)}
+    _advise(step, diagnoses)
+    tables[_DIAGNOSES] = table_diagnoses(diagnoses)
+    tables[_PERFORMANCE] = tracked.filter(pl.col("until") == last)
+    return {name: frame.select(pl.lit(step.period).alias("as_of"), pl.all()) for name, frame in tables.items()}
 
 
-def list_refit_reasons(checks: pl.DataFrame) -> list[str]:
-    """The alerts that a new fit takes in: what moved since the last fit, or within a month.
+def read_thresholds(settings: Settings) -> Thresholds:
+    """The thresholds of [drift]."""
+    drift = settings.drift
+    return Thresholds(
+        psi=Limits(drift.psi_warn, drift.psi_alert),
+        change=Limits(drift.change_warn, drift.change_alert),
+        share=Limits(drift.share_warn, drift.share_alert),
+        empty_days=drift.empty_days,
+    )
 
-    A delivery that went wrong is no reason to learn from it. Forecasts move with every fit, and what differs from a
-    year ago still does after one.
+
+def _advise(step: Step, diagnoses: list[Diagnosis]) -> None:
+    said = "; ".join(f"{one.cause} since {one.since}: {one.meaning}" for one in diagnoses)
+    passed = all(one.level != ALERT for one in diagnoses)
+    step.advise(_CHECKS, _STABLE, said or "nothing moved beyond its limits", passed=passed)
+    step.record(_CHECKS, {REFIT_FOR: list_refit_reasons(diagnoses)})
+
+
+def list_refit_reasons(diagnoses: Sequence[Diagnosis]) -> list[str]:
+    """The alerts that a new fit takes in: customers or prices moved, or the model misses.
+
+    A delivery that went wrong is no reason to learn from it.
     """
-    matters = pl.col("drifted") & pl.col("kind").is_in([DATA, PERFORMANCE])
-    fresh = pl.col("reference_kind").is_in([PREVIOUS, TRAINING])
-    return checks.filter(matters & fresh)["meaning"].unique(maintain_order=True).to_list()
+    return [one.meaning for one in diagnoses if one.level == ALERT and one.cause in LEARNED]
+
+
+def _track_forecasts(step: Step, seen: Observations, last: str) -> pl.DataFrame:
+    """Every forecast that was made in an as-of month up to this one and whose months have ended."""
+    step.lake.expose(step.con, _FORECASTS.table, reached_months(_FORECASTS, step.state, step.period))
+    forecasts = step.frame("SELECT * FROM drift.forecasts ORDER BY as_of, horizon_months, cohort_month")
+    return track_forecasts(forecasts, seen.cells, last, step.settings.periods.cohort_months)
 
 
 def _compare_customers(step: Step) -> list[Check]:
     profiles = step.frame("SELECT * FROM drift.profiles")
-    limits = Limits(step.settings.drift.psi_warn, step.settings.drift.psi_alert)
     now = profiles.filter(pl.col("as_of") == step.period)
     present = set(profiles["as_of"].unique())
+    limits = read_thresholds(step.settings).psi
     return [
         check
         for kind, month in name_references(step.state, step.period).items()
@@ -56,17 +110,33 @@ DRIFT = StepSpec(
     stage="drift",
     tables=(
         Table(
-            "drift.checks",
+            _CHECKS,
             Checks,
-            "Whether the customers or their scores look different from last month, last year, or the model's data.",
+            "Whether data, deliveries, customers or scores differ from last month, last year, or the model's data.",
             advice=(_STABLE,),
             picture=draw_drift,
         ),
+        Table(_DIAGNOSES, Diagnoses, "What happened: one cause for the many checks that one change sets off."),
+        Table(
+            _PERFORMANCE,
+            Performance,
+            "Forecasts of earlier as-of months whose months have ended now, by cohort, against what happened.",
+        ),
+        Table(_MEASURES, Measures, "Every watched quantity by month, with what its past let expect."),
     ),
-    reads=(Read("drift.profiles", Reach.COMPARED), Read("models.in_use", Reach.SAME)),
+    reads=(
+        Read("drift.profiles", Reach.COMPARED),
+        _FORECASTS,
+        Read("models.in_use", Reach.SAME),
+        Read("rfm.customers", Reach.SAME),
+        Read("marts.customer_periods", Reach.HISTORY),
+        Read("transactions.lines", Reach.HISTORY),
+        Read("transactions.quarantine", Reach.HISTORY),
+        Read("landing.lines", Reach.LANDED),
+    ),
     compute=compute_drift,
-    sql=(),
-    knobs=("drift.",),
-    code=("clv/drift", "stages/drift"),
-    kinds=frozenset({"python", "parquet"}),
+    sql=(*MONTHLY_QUERIES, "7_drift/newcomers"),
+    knobs=("drift.", "source.columns", "periods.cohort"),
+    code=("clv/drift", "stages/drift", "stages/observations"),
+    kinds=frozenset({"duckdb", "python", "parquet"}),
 )

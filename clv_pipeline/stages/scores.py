@@ -12,7 +12,7 @@ from clv_pipeline.attributes import explain_lacking, join_attributes
 from clv_pipeline.clv.models.covariates import list_covariates
 from clv_pipeline.clv.models.promotion import PINNED
 from clv_pipeline.clv.models.refit import DRIFT
-from clv_pipeline.clv.scores import score_customers
+from clv_pipeline.clv.scores import read_recalibration, score_customers
 from clv_pipeline.clv.scores.publication import Verdict, judge_scores, measure_move
 from clv_pipeline.pictures import draw_score_deciles
 from clv_pipeline.schemas.scores import Publication, Scores
@@ -37,6 +37,7 @@ def compute_scores(step: Step) -> dict[str, pl.DataFrame]:
     parameters = step.frame("SELECT model, parameter, estimate FROM models.in_use")
     customers = add_covariates(step, customers, parameters)
     version = step.frame("SELECT min(version) AS version FROM models.in_use").item()
+    recalibration = read_recalibration(step.frame("SELECT * FROM models.recalibration"), parameters["model"].to_list())
     margin = earned_margin(step) or float(value.margin)
     scores = score_customers(
         customers,
@@ -44,6 +45,7 @@ def compute_scores(step: Step) -> dict[str, pl.DataFrame]:
         horizon_months=value.horizon_months,
         annual_discount_rate=value.annual_discount_rate,
         margin=margin,
+        recalibration=recalibration,
     )
     facts = {"margin": margin, "total clv": float(scores["clv"].sum()), "version": version}
     step.record("scores.customers", facts)
@@ -126,7 +128,7 @@ SCORES = StepSpec(
     ),
     reads=(
         Read("rfm.customers", Reach.SAME),
-        *(Read(f"models.{name}", Reach.SAME) for name in ("in_use", "promotions", "refits")),
+        *(Read(f"models.{name}", Reach.SAME) for name in ("in_use", "promotions", "refits", "recalibration")),
         _BEFORE,
         Read("marts.customer_periods", Reach.HISTORY),
         Read("marts.first_orders", Reach.HISTORY),

@@ -17,6 +17,7 @@ from clv_pipeline.lake import Lake
 from clv_pipeline.landing import Load, land_transactions
 from clv_pipeline.ledger import UNDATED
 from clv_pipeline.mapping import expose_parsed, parse_parameters
+from clv_pipeline.retries import retry_what_passes
 from clv_pipeline.schemas.transactions import Lines, Quarantine
 from clv_pipeline.settings import Settings
 from clv_pipeline.sql import bind, load_sql, quote_name, quote_paths
@@ -60,8 +61,9 @@ def build_landing(
         backfill_policy=dg.BackfillPolicy.single_run(),
     )
     def landing(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> Iterator[Any]:
-        load = land_transactions(lake, settings)
-        publish_undated(lake, settings)
+        with retry_what_passes():
+            load = land_transactions(lake, settings)
+            publish_undated(lake, settings)
         for bad in load.bad_files:
             context.log.error("%s", bad)
         yield from report_landed(context, LANDING, State(lake, settings), _describe_load(load))

@@ -46,6 +46,14 @@ def test_ties_share_their_mean() -> None:
     assert compute_lift(ACTUAL, FORECAST, share=0.5) == pytest.approx(3.5 / 2)
 
 
+def test_relative_errors_by_hand() -> None:
+    found = measure_all(np.array([0.0, 2.0, 4.0]), np.array([1.0, 1.0, 3.0]))
+
+    assert (found["total_error"], found["arpe"]) == pytest.approx((-1 / 6, 1 / 6))
+    # Of the two who bought: 1 of 2 and 1 of 4.
+    assert found["mape"] == pytest.approx((0.5 + 0.25) / 2)
+
+
 def test_what_is_undefined_is_left_out() -> None:
     nobody = measure_all(np.zeros(3), np.array([0.1, 0.2, 0.3]))
 

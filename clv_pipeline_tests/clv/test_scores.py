@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clv_pipeline.clv.models import PARAMETERS, PURCHASE_MODELS, ModelError, expected_purchases, p_alive
-from clv_pipeline.clv.scores import Models, bound_spend, score_customers
+from clv_pipeline.clv.scores import Models, bound_customers, score_customers
 from clv_pipeline.schemas.scores import Scores
 
 ESTIMATES = {
@@ -122,9 +122,10 @@ def test_bounds_in_purchases_are_quantiles_of_the_count() -> None:
     one = np.ones(1)
 
     models = Models("bg_nbd", steady, "mean_spend", {"mean": 1.0})
-    ((lower, upper),) = bound_spend(models, frequency=0 * one, T=0 * one, alive=one, horizon=4.0).pairs
+    bounds = bound_customers(models, frequency=0 * one, T=0 * one, alive=one, horizon=4.0)
 
-    assert (lower.item(), upper.item()) == (2.0, 7.0)
+    for ((lower, upper),) in (bounds.spend, bounds.purchases):
+        assert (lower.item(), upper.item()) == (2.0, 7.0)
 
 
 @pytest.mark.parametrize("model", PURCHASE_MODELS)
@@ -190,7 +191,7 @@ def test_units_of_time_and_money_do_not_change_the_forecast(  # noqa: PLR0917
     in_one = score(customer, make_parameters(model)).select(in_money).row(0)
     in_other = score(dear, make_parameters(model, money=money)).select(in_money).row(0)
     assert in_other == pytest.approx([value * money for value in in_one], rel=1e-9)
-    assert len(in_one) == 10
+    assert len(in_one) == 12
 
 
 @pytest.mark.slow

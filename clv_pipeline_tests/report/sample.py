@@ -6,11 +6,10 @@ from datetime import datetime
 
 import polars as pl
 
-from clv_pipeline.clv.drift.checks import Check, Topic, table_checks
-from clv_pipeline.clv.drift.levels import Limits, convert_limits
 from clv_pipeline.report import ReportFacts
 from clv_pipeline.report.facts import last_day, shift_month
 from clv_pipeline_tests.report.sample_models import MODEL_TABLES, score_tables
+from clv_pipeline_tests.report.sample_monitoring import monitoring_tables
 
 Tables = dict[str, pl.DataFrame]
 MONEY = pl.Decimal(18, 2)
@@ -52,7 +51,7 @@ def make_tables(orders: pl.DataFrame, facts: ReportFacts) -> Tables:
         **score_tables(rfm),
         "marts.periods": _months(orders),
         "rfm.segments": _segments(rfm),
-        "drift.checks": _stamp(_drift(), facts),
+        **{name: _stamp(frame, facts) for name, frame in monitoring_tables().items()},
         "transactions.quarantine": pl.DataFrame({"reason": ["missing order id", "negative price"], "lines": [3, 12]}),
         "transactions.reconciliation": _reconciliation(orders),
     }
@@ -245,23 +244,6 @@ def _segments(rfm: pl.DataFrame) -> pl.DataFrame:
     )  # fmt: skip
     grouped = rfm.group_by(segment=name).agg(customers=pl.len().cast(pl.Int64), spend=pl.col("spend").sum().cast(MONEY))
     return grouped.sort("segment")
-
-
-def _drift() -> pl.DataFrame:
-    """Three months of reference; CLV of the last has nothing to compare with."""
-    limits, rows = convert_limits(Limits(0.1, 0.25)), []
-    for reference, kind, feature, test, statistic in (
-        ("1998-05", "previous", "frequency", "psi", 0.021),
-        ("1998-05", "previous", "frequency", "ks", 0.012),
-        ("1998-01", "training", "frequency", "psi", 0.31),
-        ("1998-01", "training", "frequency", "ks", 0.08),
-        ("1998-01", "training", "clv", "psi", None),
-        ("1998-01", "training", "clv", "ks", 0.06),
-    ):
-        topic = Topic("prediction" if feature == "clv" else "data", feature, feature)
-        meaning = f"{feature}: mean 1.2 against 1 (+20.0%) for customers of the same age"
-        rows.append(Check(topic, reference, kind, test, statistic, limits[test], 0.01, 0.2, (500.0, 480.0), meaning))
-    return table_checks(rows)
 
 
 def _reconciliation(orders: pl.DataFrame) -> pl.DataFrame:

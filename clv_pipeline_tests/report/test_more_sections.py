@@ -39,9 +39,9 @@ def test_best_customers_then_and_now() -> None:
         }
     )
 
-    assert lens2_headline.describe_deciles(deciles) == (
-        "The profit that makes a customer one of the best tenth of the latest window was reached by 30 customers (30%) "
-        "in the window before, 12 (10%) in the latest."
+    assert lens2_headline.describe_deciles(deciles, "USD") == (
+        "More than $50.00, which begins the best decile, was brought by 30 customers (30%) in the window before, 12 "
+        "(10%) in the latest."
     )
 
 
@@ -74,6 +74,30 @@ def test_bands_of_waits_have_names() -> None:
     named = lens3_weeks.name_bands(bands)
     assert named["band_name"].to_list() == ["same day", "1–2", "over 52"]
     assert named["series"].to_list() == ["After the 1st order", "After the 2nd order", "After the 1st order"]
+
+
+def test_bands_of_orders_are_drawn_in_their_order() -> None:
+    rows = pl.DataFrame(
+        {
+            "grain": "quarter",
+            "cohort": "2021Q1",
+            "last_active": "2021Q1",
+            "frequency": [11, 2, 1, 5],
+            "orders_to": [None, 4, 1, 10],
+            "profit_band": 1,
+            "profit_per_order_over": 0.0,
+            "profit_per_order_to": None,
+            "customers": [1, 2, 3, 4],
+            "profit": 2.0,
+        }
+    )
+    with build_unchecked():
+        section = lens3_value.build_rfm(ReportData({"lenses.lens3_rfm": rows}, make_facts("2022-12")))
+
+    assert section is not None
+    figure = section.blocks[0]
+    assert isinstance(figure, Figure)
+    assert "['1', '2-4', '5-10', '11+']" in str(figure.spec)
 
 
 def test_cells_fold_the_earliest_periods_and_add_up() -> None:

@@ -19,7 +19,7 @@ from clv_pipeline_tests.report.sample import Tables, make_facts, make_tables
 from clv_pipeline_tests.report.sample_orders import make_tiny, read_cdnow, spread_cohorts
 
 VOID = {"meta", "link", "br", "hr", "img", "input"}
-MODEL_STAGES = ("models.", "scores.", "drift.")
+MODEL_STAGES = ("models.", "scores.", "drift.", "monitoring.")
 
 
 class Page(HTMLParser):
@@ -171,7 +171,7 @@ def test_without_data_every_section_says_so_and_draws_nothing(given: Tables | st
     assert "There is no order in the window that ends in June 1998." in page.text["summary"]
     assert "No model could be fitted" in page.text["models"]
     assert "There are no scores for this month" in page.text["models"]
-    assert "There is no earlier month to compare with yet." in page.text["models"]
+    assert "There is no earlier month to compare with yet." in page.text["monitoring"]
 
 
 def test_a_single_order_gets_tables_but_no_chart() -> None:
@@ -217,7 +217,7 @@ def test_text_of_the_data_cannot_become_markup() -> None:
 def test_every_page_asks_answers_and_points_on() -> None:
     page = cdnow_page()
 
-    names = ["summary", "lens1", "lens2", "lens3", "lens4", "lens5", "models", "quality"]
+    names = ["summary", "lens1", "lens2", "lens3", "lens4", "lens5", "models", "monitoring", "quality"]
     assert [name for name in page.text if name != "page"] == [*names, "definitions"]
     assert [name for name in names if "?" not in page.text[name][:160]] == []
     assert [name for name in names if "What to look at next" not in page.text[name]] == []

@@ -1,9 +1,12 @@
 """Lenses 3 to 5 on random customers: whatever they do, totals agree, and the order of rows says nothing."""
 
+import re
 from collections.abc import Mapping
 from datetime import date, timedelta
+from math import isclose
 
 import polars as pl
+import polars.selectors as cs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -78,6 +81,59 @@ def test_the_order_of_rows_says_nothing(orders: list[Order], data: st.DataObject
         with now.con:
             taken.append(_take(now))
     assert [name for name in taken[0] if not taken[0][name].equals(taken[1][name])] == []
+
+
+def _take_on(orders: list[Order], as_of: str, last_day: date, start: str) -> Mapping[str, pl.DataFrame]:
+    now = build_orders(orders, as_of, last_day, data_start=start)
+    with now.con:
+        return _take(now)
+
+
+@settings(max_examples=2, deadline=None)
+@given(orders=_random_orders())
+def test_a_hundred_times_the_money_is_a_hundred_times_the_money(orders: list[Order]) -> None:
+    richer = [(who, day, _multiply(spend), _multiply(profit)) for who, day, spend, profit in orders]
+    tables, hundredfold = (_take_on(given_orders, "2022-08", LAST_DAY, "2020-01") for given_orders in (orders, richer))
+    for name, table in tables.items():
+        others = cs.exclude(cs.decimal() | cs.float())
+        assert table.select(others).equals(hundredfold[name].select(others)), name
+        for column in table.select(~others):
+            before, after = (taken.cast(pl.Float64).to_list() for taken in (column, hundredfold[name][column.name]))
+            pairs = [pair for pair in zip(before, after, strict=True) if pair[0] is not None]
+            assert before.count(None) == after.count(None)
+            kept = column.name.startswith(("share", "pct", "aof", "margin", "profit_index", "carry", "repeat_buying"))
+            wrong = [pair for pair in pairs if not _is_scaled(*pair, by=(1,) if kept else (1, 100))]
+            assert wrong == [], (name, column.name)
+
+
+def _multiply(money: str) -> str:
+    return f"{100 * float(money):.2f}"
+
+
+def _is_scaled(before: float, after: float, by: tuple[int, ...]) -> bool:
+    return any(isclose(factor * before, after, rel_tol=1e-9, abs_tol=1e-9) for factor in by)
+
+
+@settings(max_examples=2, deadline=None)
+@given(orders=_random_orders())
+def test_twenty_eight_years_later_only_the_years_differ(orders: list[Order]) -> None:
+    """28 years on, the calendar is the same to the weekday. The draws of a bootstrap belong to their month."""
+    later = [(who, f"{int(day[:4]) + 28}{day[4:]}", spend, profit) for who, day, spend, profit in orders]
+    tables = _take_on(orders, "2022-08", LAST_DAY, "2020-01")
+    moved = _take_on(later, "2050-08", LAST_DAY.replace(year=2050), "2048-01")
+    drawn = ("difference_lower", "difference_upper", "direction")
+    for name, table in tables.items():
+        columns = table.select(cs.exclude(*drawn)).columns
+        shifted = [tuple(_add_years(value) for value in row) for row in table.select(columns).rows()]
+        assert shifted == moved[name].select(columns).rows(), name
+
+
+def _add_years(value: object) -> object:
+    if isinstance(value, date):
+        return value.replace(year=value.year + 28)
+    if isinstance(value, str):
+        return re.sub(r"20[12]\d", lambda year: str(int(year.group()) + 28), value)
+    return value
 
 
 @settings(max_examples=5, deadline=None)

@@ -2,8 +2,23 @@
 
 from clv_pipeline.clv.backtest.baselines import BASELINES
 from clv_pipeline.clv.backtest.choice import CRITERION, choose_model
+from clv_pipeline.clv.backtest.distributions import learn_fold
 from clv_pipeline.clv.backtest.folds import FoldResult, run_fold
-from clv_pipeline.clv.backtest.holdout import Fold, sample_fitted
+from clv_pipeline.clv.backtest.holdout import Fold, fit_candidates, sample_fitted
+from clv_pipeline.clv.backtest.learning import RECALIBRATION_SCHEMA, tabulate_recalibrations
 from clv_pipeline.clv.backtest.tracking import track_weeks
 
-__all__ = ["BASELINES", "CRITERION", "Fold", "FoldResult", "choose_model", "run_fold", "sample_fitted", "track_weeks"]
+__all__ = [
+    "BASELINES",
+    "CRITERION",
+    "RECALIBRATION_SCHEMA",
+    "Fold",
+    "FoldResult",
+    "choose_model",
+    "fit_candidates",
+    "learn_fold",
+    "run_fold",
+    "sample_fitted",
+    "tabulate_recalibrations",
+    "track_weeks",
+]

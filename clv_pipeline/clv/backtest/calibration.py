@@ -22,7 +22,7 @@ type Vector = NDArray[np.float64]
 COVERAGES = (0.5, 0.8, 0.9, 0.95)
 PIT_BINS = 20
 # A customer whom a model thinks all but impossible must not decide alone.
-_LEAST_PROBABILITY = 1e-12
+LEAST_PROBABILITY = 1e-12
 # The share of a larger base whose spend is transformed: it tells a coverage to half a point.
 MOST_TRANSFORMED = 4_000
 _NEXT_TO_NOTHING = 1e-9
@@ -65,7 +65,7 @@ def locate_nbd_purchases(nbd: tuple[float, float], customers: pl.DataFrame, week
 
 def sum_log_likelihood(located: Probabilities) -> float:
     """The log-probability of all actual values, none counted as less likely than 1e-12."""
-    return float(np.log(np.maximum(located.up_to - located.below, _LEAST_PROBABILITY)).sum())
+    return float(np.log(np.maximum(located.up_to - located.below, LEAST_PROBABILITY)).sum())
 
 
 def accumulate(located: Probabilities, points: Vector) -> Vector:

@@ -11,9 +11,15 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from clv_pipeline.clv.backtest import calibration
 from clv_pipeline.clv.backtest.baselines import forecast_baselines
-from clv_pipeline.clv.backtest.holdout import Fit, Fold, Forecast, fit_candidates, forecast_candidate, read_vector
+from clv_pipeline.clv.backtest.distributions import (
+    Row,
+    locate_all,
+    measure_distributions,
+    measure_uncorrected,
+    share_pits,
+)
+from clv_pipeline.clv.backtest.holdout import Fit, Fold, Forecast, fit_candidates, forecast_candidate, read_vector, thin
 from clv_pipeline.clv.backtest.metrics import (
     DECILES,
     cut_deciles,
@@ -23,12 +29,10 @@ from clv_pipeline.clv.backtest.metrics import (
 )
 from clv_pipeline.clv.backtest.newcomers import measure_newcomers
 from clv_pipeline.clv.models import fit_models, fit_nbd
-from clv_pipeline.clv.scores import Models, Probabilities
+from clv_pipeline.clv.scores import Models, Recalibration
 
 type Vector = NDArray[np.float64]
 type Codes = NDArray[np.int64]
-type Row = tuple[str, str, str, str, float]
-"""Model, target, segment, metric, value."""
 
 TARGETS = ("purchases", "spend")
 # Of a larger base every k-th customer is judged: errors of models and baselines, on the same customers, tell as much.
@@ -48,12 +52,6 @@ CALIBRATION_SCHEMA = {
     "customers": pl.Int64,
     "mean_actual": pl.Float64,
     "mean_forecast": pl.Float64,
-}
-PIT_SCHEMA = {
-    "model": pl.String,
-    "target": pl.String,
-    "pit_bin": pl.Int64,
-    "share": pl.Float64,
 }
 
 
@@ -81,16 +79,19 @@ def run_fold(
     *,
     priors: str | Mapping[str, Mapping[str, Mapping[str, object]]],
     fit: Fit = fit_models,
+    issued: Mapping[str, Recalibration] | None = None,
 ) -> FoldResult:
     """Fits `models` to what was known at the origin, forecasts with them and the baselines, and measures both.
 
+    `issued`: by model, what was known at the origin of how far its distributions can be trusted, from an earlier fold:
+    coverage, log-likelihood and PIT are those of the corrected distributions, and 'uncorrected_coverage_..' stands
+    beside them.
     Everything is estimated from customers as known at the origin. The result depends neither on the order of rows nor
     on the clock. Raises ModelError only for settings that no data could satisfy.
     """
     everybody = fold.customers.sort("customer_id")
     fitted, notes = fit_candidates(everybody, models, priors=priors, fit=fit)
-    every = -(-everybody.height // MOST_JUDGED)
-    customers = everybody.gather_every(every)
+    customers, every = thin(everybody, MOST_JUDGED)
     if every > 1:
         notes = [*notes, f"The backtest judges one customer in {every}: {customers.height:,} of {everybody.height:,}."]
     fold = Fold(customers, fold.newcomers, fold.earlier, fold.weeks, fold.last_weeks)
@@ -98,7 +99,9 @@ def run_fold(
     nbd = without_dropout["r"], without_dropout["alpha"]
     forecasts = {found.purchase_model: forecast_candidate(found, customers, fold.weeks) for found in fitted}
     forecasts |= forecast_baselines(fold, nbd, fitted[0] if fitted else None)
-    located, rows = _judge_distributions(fold, fitted, nbd)
+    located = locate_all(fold, fitted, nbd, issued or {})
+    groups = {name: found for name, found in _group(customers, np.zeros(customers.height)).items() if name != "decile"}
+    rows = [*measure_distributions(located, groups), *(measure_uncorrected(fold, fitted) if issued else ())]
     rows += [row for name, forecast in forecasts.items() for row in _measure_forecast(name, forecast, customers)]
     rows += [
         ("nbd" if found is None else found.purchase_model, "purchases", "newcomers", metric, value)
@@ -108,7 +111,7 @@ def run_fold(
     return FoldResult(
         pl.DataFrame(rows, schema=MEASURE_SCHEMA, orient="row"),
         _calibrate(forecasts, customers),
-        _share_pits(located),
+        share_pits(located),
         fitted,
         notes,
     )
@@ -146,31 +149,6 @@ def _group(customers: pl.DataFrame, expected: Vector) -> dict[str, tuple[Sequenc
     }
 
 
-def _judge_distributions(
-    fold: Fold, fitted: Sequence[Models], nbd: tuple[float, float]
-) -> tuple[dict[tuple[str, str], Probabilities], list[Row]]:
-    """Where the actual values lie in the distributions, by model and target, and the measures of that."""
-    customers, weeks = fold.customers, fold.weeks
-    every = -(-customers.height // calibration.MOST_TRANSFORMED)
-    few = customers.gather_every(every)
-    located: dict[tuple[str, str], Probabilities] = {}
-    for found in fitted:
-        purchases = calibration.locate_purchases(found, customers, weeks)
-        of_few = Probabilities(purchases.below[::every], purchases.up_to[::every])
-        located[found.purchase_model, "purchases"] = purchases
-        located[found.purchase_model, "spend"] = calibration.locate_spend(found, few, weeks, of_few)
-    located["nbd", "purchases"] = calibration.locate_nbd_purchases(nbd, customers, weeks)
-    rows: list[Row] = [
-        (model, target, "all", metric, value)
-        for (model, target), found in located.items()
-        for metric, value in calibration.measure_coverage(found).items()
-    ]
-    for (model, target), found in located.items():
-        if target == "purchases":
-            rows.append((model, target, "all", "log_likelihood", calibration.sum_log_likelihood(found)))
-    return located, rows
-
-
 def _calibrate(forecasts: Mapping[str, Forecast], customers: pl.DataFrame) -> pl.DataFrame:
     rows: list[tuple[str, str, str, str, int, float, float]] = []
     for model, forecast in forecasts.items():
@@ -185,12 +163,3 @@ def _calibrate(forecasts: Mapping[str, Forecast], customers: pl.DataFrame) -> pl
                         means = found["actual"] / size, found["forecast"] / size
                         rows.append((model, target, grouping, name, size, *means))
     return pl.DataFrame(rows, schema=CALIBRATION_SCHEMA, orient="row")
-
-
-def _share_pits(located: Mapping[tuple[str, str], Probabilities]) -> pl.DataFrame:
-    rows = [
-        (model, target, number, float(share))
-        for (model, target), found in located.items()
-        for number, share in enumerate(calibration.share_bins(found), start=1)
-    ]
-    return pl.DataFrame(rows, schema=PIT_SCHEMA, orient="row")

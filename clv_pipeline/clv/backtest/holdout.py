@@ -76,8 +76,7 @@ def fit_candidates(
 
 def sample_fitted(customers: pl.DataFrame) -> pl.DataFrame:
     """The customers that the candidates are fitted to, in the order of their ids; what a fit reads of them."""
-    every = -(-customers.height // MOST_FITTED)
-    ordered = customers.sort("customer_id").gather_every(every)
+    ordered, _ = thin(customers.sort("customer_id"), MOST_FITTED)
     seen = ("frequency", "recency", "T", "monetary_value", "spend")
     return ordered.select(*seen, *list_columns(customers)).rechunk()
 
@@ -98,6 +97,12 @@ def forecast_candidate(models: Models, customers: pl.DataFrame, weeks: float) ->
 def forecast_mean_spend(models: Models, customers: pl.DataFrame) -> Vector:
     """E[spend per purchase] of each customer."""
     return models.expect_spend(read_vector(customers, "frequency"), read_vector(customers, "monetary_value"))
+
+
+def thin(customers: pl.DataFrame, most: int) -> tuple[pl.DataFrame, int]:
+    """Every k-th of more than `most` customers, and k."""
+    every = max(-(-customers.height // most), 1)
+    return customers.gather_every(every), every
 
 
 def read_vector(customers: pl.DataFrame, column: str) -> Vector:

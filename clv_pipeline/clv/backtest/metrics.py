@@ -21,11 +21,11 @@ DECILES = 10
 def measure_all(actual: Vector, forecast: Vector) -> Measures:
     """Every metric over all customers; one that is undefined (nobody bought, all forecasts equal) is left out.
 
-    customers, actual, forecast: totals. total_error: (forecast - actual) / actual, signed (its size is the ARPE).
-    mae, rmse: per customer. r_squared: 1 - squared error / squared deviation from the mean actual, below 0 for worse
-    than that mean. spearman: rank correlation, ties at their mean rank. gini, lift: see `compute_gini`, `compute_lift`.
-    mape_deciles: mean |forecast - actual| / actual over the deciles by forecast in which somebody bought; of single
-    customers it is undefined, as most buy nothing.
+    customers, actual, forecast: totals. total_error: (forecast - actual) / actual, signed; arpe is its size. mae, rmse:
+    per customer. r_squared: 1 - squared error / squared deviation from the mean actual, below 0 for worse than that
+    mean. spearman: rank correlation, ties at their mean rank. gini, lift: see `compute_gini`, `compute_lift`. mape:
+    mean |forecast - actual| / actual over the customers who bought, the only ones it is defined for; mape_deciles: that
+    over the deciles by forecast in which somebody bought.
     """
     error = forecast - actual
     around = float(((actual - actual.mean()) ** 2).sum())
@@ -36,6 +36,9 @@ def measure_all(actual: Vector, forecast: Vector) -> Measures:
             measures["spearman"] = _correlate_ranks(forecast, actual)
             measures["gini"] = compute_gini(actual, forecast)
     if actual.sum() > 0:
+        bought = actual > 0
+        measures["arpe"] = abs(measures["total_error"])
+        measures["mape"] = float(np.mean(np.abs(error[bought]) / actual[bought]))
         measures["lift"] = compute_lift(actual, forecast)
         deciles = measure_groups(actual, forecast, cut_deciles(forecast), DECILES)
         errors = [abs(decile["total_error"]) for decile in deciles if "total_error" in decile]

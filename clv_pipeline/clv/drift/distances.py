@@ -9,6 +9,7 @@ ages of today's customers (`equal_age.py`).
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import sqrt
 from typing import Any
 
 import numpy as np
@@ -59,17 +60,19 @@ def measure_numbers(now: Weighted, then: Weighted) -> dict[str, float]:
     of `choose_edges`; Kolmogorov-Smirnov over the values; Wasserstein in standard deviations of the reference (of the
     present one where the reference has none).
     """
-    from scipy.spatial.distance import jensenshannon  # noqa: PLC0415  (only where there is something to compare)
-    from scipy.stats import entropy, wasserstein_distance  # noqa: PLC0415
+    from scipy.stats import entropy, wasserstein_distance  # noqa: PLC0415  (only where there is something to compare)
 
     shares_now, shares_then = _bin_shares(now, then)
     unit = then.sd or now.sd
     moved = wasserstein_distance(now.values, then.values, now.weights, then.weights)
+    middle = (shares_now + shares_then) / 2
+    # SciPy's own distance is nan where rounding makes the divergence of equal shares negative.
+    divergence = float(entropy(shares_now, middle, base=2) + entropy(shares_then, middle, base=2)) / 2
     return {
         "psi": stability_index(shares_now, shares_then),
         "ks": kolmogorov_smirnov(now, then),
         "wasserstein": float(moved / unit) if unit else float(moved > 0),
-        "jensen_shannon": float(jensenshannon(shares_now, shares_then, base=2)),
+        "jensen_shannon": sqrt(max(divergence, 0.0)),
         "kullback_leibler": float(max(entropy(shares_now, shares_then), 0.0)),
     }
 
@@ -88,7 +91,13 @@ def measure_categories(now: Mapping[str, float], then: Mapping[str, float]) -> d
     if len(names) == 1:
         return {"chi_squared": 0.0, "psi": 0.0}
     test: Any = chi2_contingency(shares, correction=False)
-    return {"chi_squared": float(np.sqrt(test.statistic / 2)), "psi": stability_index(*np.maximum(shares, PSI_FLOOR))}
+    filled = (fill_empty(share, size) for share, size in zip(shares, table.sum(axis=1), strict=True))
+    return {"chi_squared": float(np.sqrt(test.statistic / 2)), "psi": stability_index(*filled)}
+
+
+def fill_empty(shares: Vector, size: float) -> Vector:
+    """Shares, an empty one as half of one of the `size` values, at least as 0.0001: it weighs much, but not all."""
+    return np.maximum(shares, max(0.5 / size, PSI_FLOOR))
 
 
 def stability_index(now: Vector, then: Vector) -> float:
@@ -117,11 +126,11 @@ def count_bins(then: Weighted) -> int:
 
 
 def _bin_shares(now: Weighted, then: Weighted) -> tuple[Vector, Vector]:
-    """Shares in the bins of the reference; one below 0.0001 counts as that: an empty bin weighs much, not all."""
+    """Shares in the bins of the reference that are not empty on both sides."""
     edges = choose_edges(then)
     shares = np.stack([_bin_weights(side, edges) / side.weights.sum() for side in (now, then)])
-    first, second = np.maximum(shares[:, shares.sum(axis=0) > 0], PSI_FLOOR)
-    return first, second
+    first, second = shares[:, shares.sum(axis=0) > 0]
+    return fill_empty(first, now.size), fill_empty(second, then.size)
 
 
 def _bin_weights(side: Weighted, edges: Vector) -> Vector:

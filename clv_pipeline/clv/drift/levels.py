@@ -31,6 +31,16 @@ class Limits:
     alert: float
 
 
+@dataclass(frozen=True)
+class Thresholds:
+    """The settings: limits of the PSI, of a relative change, of a share in points, and how many empty days are many."""
+
+    psi: Limits
+    change: Limits
+    share: Limits
+    empty_days: int
+
+
 def judge(statistic: float | None, limits: Limits, chance: float | None = None) -> str:
     """The level of a statistic; unknown ones, and those that chance may give, are 'ok'."""
     if statistic is None or statistic <= max(limits.warn, chance or 0.0):

@@ -30,6 +30,7 @@ NUMBERS = (
     Topic(PREDICTION, "p_alive", "P(alive)"),
 )
 SEGMENTS = Topic(PREDICTION, "segment", "segments")
+_YEAR = 12
 
 
 @dataclass(frozen=True)
@@ -58,11 +59,13 @@ def compare_profiles(now: pl.DataFrame, then: pl.DataFrame, against: Against) ->
     Customers of the first months of the data are left out where most came later: many of them are older than the data
     know, and no later customer is like them.
     """
-    now, then = _leave_out_early(now, then)
+    today, before = _leave_out_early(now, then)
     for topic in NUMBERS:
-        yield from _compare_numbers(_pick(now, topic.feature), _pick(then, topic.feature), topic, against)
-    today, before = (_count(_pick(side, SEGMENTS.feature)) for side in (now, then))
-    yield from compare_categories(today, before, SEGMENTS, against)
+        yield from _compare_numbers(_pick(today, topic.feature), _pick(before, topic.feature), topic, against)
+    # A base younger than that fills its segments one after the other.
+    if not then.filter(pl.col("age") >= _YEAR).is_empty():
+        counts, counts_then = _count(_pick(now, SEGMENTS.feature)), _count(_pick(then, SEGMENTS.feature))
+        yield from compare_categories(counts, counts_then, SEGMENTS, against)
 
 
 def compare_categories(

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.polynomial.legendre import leggauss
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import betaln, expit, gammaln, hyp2f1, xlogy
+from scipy.special import betainc, betaln, expit, gammaln, hyp2f1, xlogy
 
 from clv_pipeline.clv.models.result import ModelError
 
@@ -24,6 +24,10 @@ type Parameters = Mapping[str, float | Vector]
 PURCHASE_MODELS = ("bg_nbd", "mbg_nbd", "pareto_nbd")
 # Without dropout: a baseline, not a model to score with.
 BASELINE = "nbd"
+
+# The parameter of the predictive distribution that no likelihood of a fit holds: the variance by which the logarithm of
+# a customer's rate wanders in a week (see `spread_rate`).
+VOLATILITY = "volatility"
 
 _NODES = 16
 # Closer than this to a removable singularity (a = 1, a + b = 1), the mean of the values on both sides stands in.
@@ -95,29 +99,56 @@ def purchase_probabilities(
 
     BG/NBD and MBG/NBD: equation 8 of Fader, Hardie, Lee (2005) with the posterior parameters of the customer.
     Pareto/NBD: the NBD over the time until death or the horizon, integrated over the time of death.
+    With a `volatility` among the parameters, rates wander (see `spread_rate`).
     """
     _check_model(model)
     x, T, t = (np.atleast_1d(values) for values in _as_floats(frequency, T, horizon))
-    shape, scale = parameters["r"] + x, parameters["alpha"] + T
+    shape, scale = spread_rate(parameters, parameters["r"] + x, parameters["alpha"] + T, T, t)
     if model == BASELINE:
         return _nbd_probabilities(shape, scale, t, most)
     if model != "pareto_nbd":
         return _beta_geometric_probabilities(
             shape, scale, parameters["a"], _posterior_b(model, parameters, x), t, most=most
         )
-    s, rate = parameters["s"], parameters["beta"] + T
-    survives = np.exp(-s * np.log1p(t / rate))
-    probabilities = survives[:, None] * _nbd_probabilities(shape, scale, t, most)
-    # Over g = 1 - (1 + u/rate)^-k the density of the time of death u is smooth, whether s is small or large.
-    k = np.minimum(s, 1.0)
-    end = -np.expm1(-k * np.log1p(t / rate))
-    nodes, weights = leggauss(_NODES)
-    for node, weight in zip((nodes + 1) / 2, weights / 2, strict=True):
-        log_left = np.log1p(-node * end)
-        death = np.minimum(rate * np.expm1(-log_left / k), t)
-        density = weight * end * s / k * np.exp(log_left * (s - k) / k)
-        probabilities += density[:, None] * _nbd_probabilities(shape, scale, death, most)
-    return probabilities
+    rate, n = parameters["beta"] + T, np.arange(most + 1)
+    return _integrate_deaths(shape[:, None], scale[:, None], (parameters["s"], rate[:, None]), t[:, None], n)
+
+
+def count_probability(
+    model: str, parameters: Parameters, frequency: ArrayLike, T: ArrayLike, *, horizon: ArrayLike, n: ArrayLike
+) -> Vector:
+    """P(n purchases in (T, T + horizon] | frequency, T, alive at T), of one number `n` for each customer.
+
+    The same as `purchase_probabilities`, without those of all smaller numbers.
+    """
+    _check_model(model)
+    x, T, t, n = _as_floats(frequency, T, horizon, n)
+    shape, scale = spread_rate(parameters, parameters["r"] + x, parameters["alpha"] + T, T, t)
+    if model == "pareto_nbd":
+        return _integrate_deaths(shape, scale, (parameters["s"], parameters["beta"] + T), t, n)
+    nbd = _nbd_probability(shape, scale, t, n)
+    if model == BASELINE:
+        return nbd
+    a, b = parameters["a"], _posterior_b(model, parameters, x)
+    before, some = betaln(a, b), np.maximum(n, 1.0)
+    dropped = np.exp(betaln(a + 1, b + some - 1) - before) * betainc(some, shape, t / (scale + t))
+    return np.exp(betaln(a, b + n) - before) * nbd + np.where(n > 0, dropped, 0.0)
+
+
+def spread_rate(
+    parameters: Parameters, shape: Vector, scale: Vector, T: Vector, horizon: ArrayLike
+) -> tuple[Vector, Vector]:
+    """Shape and scale (weeks) of a gamma distributed rate within the horizon, whose mean is that of the rate until T.
+
+    The logarithm of the rate is a random walk with the variance `volatility` a week: its means over the T weeks before
+    and the `horizon` weeks after now differ by a variance of volatility (T + horizon) / 3. That factor, with mean 1, is
+    independent of what is not known of the rate until T, so that the squared coefficients of variation compound. The
+    same shape and scale without a volatility.
+    """
+    if not (volatility := parameters.get(VOLATILITY, 0.0)):
+        return shape, scale
+    less = shape / (1 + volatility * (T + np.asarray(horizon)) / 3 * (1 + shape))
+    return less, scale * less / shape
 
 
 def as_columns(parameters: Parameters) -> Parameters:
@@ -182,13 +213,30 @@ def _beta_geometric_probabilities(
     return probabilities
 
 
+def _integrate_deaths(
+    shape: Vector, scale: Vector, dropout: tuple[float | Vector, Vector], t: Vector, n: Vector | NDArray[np.int64]
+) -> Vector:
+    """P(n purchases within t) over the time until death, which is Pareto; `dropout` is s and beta + T."""
+    s, rate = dropout
+    survives = np.exp(-s * np.log1p(t / rate))
+    probabilities = survives * _nbd_probability(shape, scale, t, n)
+    # Over g = 1 - (1 + u/rate)^-k the density of the time of death u is smooth, whether s is small or large.
+    k = np.minimum(s, 1.0)
+    end = -np.expm1(-k * np.log1p(t / rate))
+    nodes, weights = leggauss(_NODES)
+    for node, weight in zip((nodes + 1) / 2, weights / 2, strict=True):
+        log_left = np.log1p(-node * end)
+        death = np.minimum(rate * np.expm1(-log_left / k), t)
+        density = weight * end * s / k * np.exp(log_left * (s - k) / k)
+        probabilities += density * _nbd_probability(shape, scale, death, n)
+    return probabilities
+
+
 def _nbd_probabilities(shape: Vector, scale: Vector, t: Vector, most: int) -> NDArray[np.float64]:
-    n = np.arange(most + 1)
-    column = shape[:, None]
+    return _nbd_probability(shape[:, None], scale[:, None], t[:, None], np.arange(most + 1))
+
+
+def _nbd_probability(shape: Vector, scale: Vector, t: Vector, n: Vector | NDArray[np.int64]) -> Vector:
     return np.exp(
-        gammaln(column + n)
-        - gammaln(column)
-        - gammaln(n + 1)
-        - column * np.log1p(t / scale)[:, None]
-        + xlogy(n, (t / (scale + t))[:, None])
+        gammaln(shape + n) - gammaln(shape) - gammaln(n + 1) - shape * np.log1p(t / scale) + xlogy(n, t / (scale + t))
     )

@@ -13,15 +13,22 @@ from numpy.typing import NDArray
 from clv_pipeline.clv.models import ModelError, expected_purchases_if_alive, p_alive
 from clv_pipeline.clv.models.covariates import list_columns
 from clv_pipeline.clv.models.purchases import as_columns
-from clv_pipeline.clv.scores.bounds import bound_spend
+from clv_pipeline.clv.scores.bounds import bound_customers
 from clv_pipeline.clv.scores.pair import WEEKS_PER_MONTH, Models, read_models
+from clv_pipeline.clv.scores.recalibration import UNCHANGED, Recalibration
 from clv_pipeline.clv.scores.residual import convert_rate, discount_residual_purchases
 
 type Vector = NDArray[np.float64]
 
 _SEEN = ["frequency", "recency", "T"]
 _AGED = ["frequency", "T"]
-_BOUNDS = {("lower", "upper"): 0.8, ("lower_50", "upper_50"): 0.5, ("lower_95", "upper_95"): 0.95}
+_BOUNDS = {
+    ("lower", "upper"): 0.8,
+    ("lower_50", "upper_50"): 0.5,
+    ("lower_90", "upper_90"): 0.9,
+    ("lower_95", "upper_95"): 0.95,
+}
+_BOUND_NAMES = [name for pair in _BOUNDS for name in pair]
 
 
 def score_customers(
@@ -31,27 +38,29 @@ def score_customers(
     horizon_months: int,
     annual_discount_rate: float,
     margin: float,
+    recalibration: Recalibration = UNCHANGED,
 ) -> pl.DataFrame:
     """The scores of each row of `customers`, in its order.
 
     `customers`: customer_id, frequency, recency, T (weeks), monetary_value (null without a repeat purchase), and the
     attributes that the purchase model was fitted with (`covariates.name_column`).
     `parameters`: model, parameter, estimate of one purchase model and one spend model (see `fit_models`).
-    Result: customer_id, p_alive, expected_purchases (over the horizon), expected_spend (per purchase), clv, clv_lower,
-    clv_upper (80%), the same with _50 and _95, clv_sd, residual_clv, discount, margin, decile (1 = highest clv;
-    floor(10 (rank - 1) / N) + 1, ties by customer_id).
+    `recalibration`: what the backtest says of the distributions; it moves bounds and clv_sd, never an expectation.
+    Result: customer_id, p_alive, expected_purchases (over the horizon), its _lower and _upper (80%), the same with _50,
+    _90 and _95, expected_spend (per purchase), clv with bounds likewise, clv_sd, residual_clv, discount, margin, decile
+    (1 = highest clv; floor(10 (rank - 1) / N) + 1, ties by customer_id).
 
     clv = sum over months k of (E[X(t_k)] - E[X(t_k-1)]) x expected_spend x margin / (1 + annual rate)^(k/12): the
     purchases of a month are discounted from its end. A month is 365.25/12/7 weeks. `discount` is what that comes to on
     average: clv = expected_purchases x expected_spend x margin x discount.
 
     clv_lower and clv_upper hold, with 80% probability given the parameters, the value of what the customer will really
-    spend: whether alive, how often, and how much each time are all open (`bound_spend`); clv_lower_50 and clv_upper_50
-    hold it with 50%, clv_lower_95 and clv_upper_95 with 95%, and clv_sd is its standard deviation. Most customers buy
-    nothing with more than 10% probability, so a lower bound of 0 is normal, and both bounds are 0 for who is almost
-    surely gone, even if clv is not. Spend is discounted as the expected purchases are, on average over the horizon: at
-    10% a year the bounds keep their probability within 0.4 points. Nor are the parameters varied: at 300 customers that
-    moves the coverage of 90% bounds by up to 0.4 points, at 2,000 by 0.15.
+    spend: whether alive, how often, and how much each time are all open (`bound_customers`); those with _50, _90 and
+    _95 hold it with so many percent, and clv_sd is its standard deviation. Those of expected_purchases hold the number
+    of purchases. Most customers buy nothing with more than 10% probability, so a lower bound of 0 is normal, and both
+    bounds are 0 for who is almost surely gone, even if clv is not. Spend is discounted as the expected purchases are,
+    on average over the horizon: at 10% a year the bounds keep their probability within 0.4 points. Nor are the
+    parameters varied: at 300 customers that moves the coverage of 90% bounds by up to 0.4 points, at 2,000 by 0.15.
 
     residual_clv is the value of the rest of the customer's lifetime, without a horizon, discounted continuously (see
     `residual.py`); never below clv, and null where the annual rate is not above 0.
@@ -61,7 +70,7 @@ def score_customers(
     _check_settings(horizon_months, annual_discount_rate, margin)
     models = read_models(parameters)
     customers = models.encode(customers)
-    seen = _score_seen(customers, models, horizon_months, annual_discount_rate)
+    seen = _score_seen(customers, models, horizon_months, annual_discount_rate, recalibration)
     alike = [*_SEEN, *list_columns(customers)]
     rows = customers.select("customer_id", *alike, pl.col("monetary_value").cast(pl.Float64)).join(
         seen, on=alike, how="left", maintain_order="left"
@@ -73,9 +82,10 @@ def score_customers(
         "customer_id",
         "p_alive",
         "expected_purchases",
+        *(f"expected_purchases_{name}" for name in _BOUND_NAMES),
         pl.Series("expected_spend", spend),
         pl.Series("clv", rows["discounted_purchases"].to_numpy() * spend * margin),
-        *(pl.Series(f"clv_{name}", rows[name].to_numpy() * worth) for pair in _BOUNDS for name in pair),
+        *(pl.Series(f"clv_{name}", rows[name].to_numpy() * worth) for name in _BOUND_NAMES),
         pl.Series("clv_sd", rows["sd"].to_numpy() * worth),
         pl.Series("residual_clv", rows["residual_purchases"].to_numpy() * spend * margin).fill_nan(None),
         "discount",
@@ -93,7 +103,11 @@ def _check_settings(horizon_months: int, annual_discount_rate: float, margin: fl
 
 
 def _score_seen(
-    customers: pl.DataFrame, models: Models, horizon_months: int, annual_discount_rate: float
+    customers: pl.DataFrame,
+    models: Models,
+    horizon_months: int,
+    annual_discount_rate: float,
+    recalibration: Recalibration,
 ) -> pl.DataFrame:
     """One row per distinct (frequency, recency, T): what does not depend on the customer's spend."""
     # Sorted, because the last bits of a vectorised result depend on the place in the vector.
@@ -103,14 +117,16 @@ def _score_seen(
     frequency, recency, T = (seen[name].cast(pl.Float64).to_numpy() for name in _SEEN)
     models = models.of(seen)
     alive = p_alive(models.purchase_model, models.purchases, frequency, recency, T)
-    bounds = bound_spend(
+    bounds = bound_customers(
         models,
         frequency=frequency,
         T=T,
         alive=alive,
         horizon=horizon_months * WEEKS_PER_MONTH,
         coverages=list(_BOUNDS.values()),
+        recalibration=recalibration,
     )
+    named = {"": bounds.spend, "expected_purchases_": bounds.purchases}
     return seen.select(
         *of_all,
         "discount",
@@ -119,7 +135,11 @@ def _score_seen(
         pl.Series("discounted_purchases", alive * (seen["purchases"] * seen["discount"]).to_numpy()),
         pl.Series("residual_purchases", alive * seen["residual"].to_numpy()),
         pl.Series("sd", models.vary_spend(frequency, alive, seen["purchases"].to_numpy(), bounds.squared_purchases)),
-        *(pl.Series(*named) for pair in zip(_BOUNDS, bounds.pairs, strict=True) for named in zip(*pair, strict=True)),
+        *(
+            pl.Series(f"{prefix}{name}", bound)
+            for prefix, pairs in named.items()
+            for name, bound in zip(_BOUND_NAMES, [bound for pair in pairs for bound in pair], strict=True)
+        ),
     )
 
 

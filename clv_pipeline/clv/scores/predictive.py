@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from scipy.special import betainc, betaincinv, gammainccinv
 
 from clv_pipeline.clv.models import p_alive, purchase_probabilities
-from clv_pipeline.clv.models.purchases import Parameters
+from clv_pipeline.clv.models.purchases import Parameters, spread_rate
 from clv_pipeline.clv.scores.pair import Models
 
 type Vector = NDArray[np.float64]
@@ -158,9 +158,10 @@ def _take(parameters: Parameters, rows: NDArray[np.intp]) -> Parameters:
 
 def count_enough(group: Ages, horizon: float, tail: float) -> int:
     """A count that even customers who never drop out exceed with no more than about the probability `tail`."""
-    slowest = (group.parameters["alpha"] + group.ages).min()
-    rate = gammainccinv(group.parameters["r"] + group.frequency, tail) / slowest
-    mean = float(rate * horizon)
+    parameters = group.parameters
+    shapes = np.full(len(group.ages), parameters["r"] + group.frequency)
+    shape, scale = spread_rate(parameters, shapes, parameters["alpha"] + group.ages, group.ages, horizon)
+    mean = float(np.max(gammainccinv(shape, tail) / scale) * horizon)
     return int(np.ceil(mean + 6 * np.sqrt(mean))) + 6
 
 

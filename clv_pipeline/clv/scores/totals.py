@@ -23,7 +23,7 @@ from clv_pipeline.clv.scores.pair import WEEKS_PER_MONTH, Models, read_models
 
 type Vector = NDArray[np.float64]
 
-COVERAGES = {"": 0.8, "_50": 0.5, "_95": 0.95}
+COVERAGES = {"": 0.8, "_50": 0.5, "_90": 0.9, "_95": 0.95}
 _TOTAL = "total"
 # What a draw changes is found from about so many customers, evenly spaced by value, and so many draws.
 _SAMPLE = 4_000
@@ -39,7 +39,7 @@ def total_scores(
     `scores`: what `score_customers` gives, with frequency, recency, T (weeks), monetary_value and one column for each
     level, and the attributes that the purchase model was fitted with. `parameters` as there. `draws`: model, draw,
     parameter, value; without rows the parameters count as known.
-    Result: level, key, customers, clv, clv_lower, clv_upper (80%), the same with _50 and _95, expected_purchases,
+    Result: level, key, customers, clv, clv_lower, clv_upper (80%), the same with _50, _90 and _95, expected_purchases,
     expected_spend_total (not discounted, before the margin); by level in the order given, then by key.
     Raises ModelError when draws belong to other models than the parameters.
     """

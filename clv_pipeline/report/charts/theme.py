@@ -23,6 +23,8 @@ _SIZE = "abs(datum.value)"
 _SHORT = f"({_SIZE} < 1 ? format({_SIZE}, '~g') : replace(format({_SIZE}, '~s'), 'G', 'B'))"
 # Cents have two digits: $0.50, not $0.5.
 _SHORT_MONEY = f"({_SIZE} % 1 && {_SIZE} < 100 ? format({_SIZE}, {_SIZE} < 0.01 ? '~g' : '.2f') : {_SHORT})"
+# A chart's width on a phone, which a legend must fit into.
+_PHONE = 310
 # Whether the datum is of a cohort other than the chosen one; false while none is chosen.
 IS_OTHER = "cohort != '' && datum.cohort != cohort"
 _MINUS = "(datum.value < 0 ? '−' : '')"
@@ -133,6 +135,6 @@ def cohort_color(cohorts: Sequence[str], title: str) -> alt.Color:
     if len(cohorts) == 1:
         return alt.Color("cohort:N", legend=None, scale=alt.Scale(domain=list(cohorts), range=[BLUE]))
     scheme = alt.SchemeParams(name="viridis", extent=[0, 0.82])
-    entry = 7 * max(map(len, cohorts)) + 36
-    legend = alt.Legend(title=title, columns=alt.ExprRef(f"max(1, floor(width / {entry}))"))
+    entry = 6.5 * max(map(len, cohorts)) + 30
+    legend = alt.Legend(title=title, columns=max(1, min(4, int(_PHONE / entry))))
     return alt.Color("cohort:O", legend=legend, scale=alt.Scale(domain=list(cohorts), scheme=scheme))

@@ -88,7 +88,7 @@ def describe_backtest(data: ReportData, latest: pl.DataFrame, summary: pl.DataFr
         sentences.append(f"Of the models, {_NAMES[chosen['model'][0]]} did best. {chosen['sentence'][0]}")
     coverage = row.get("spend_coverage_90")
     if coverage is not None:
-        sentences.append(_say_coverage(float(coverage)))
+        sentences.append(_say_coverage(float(coverage), row.get("spend_uncorrected_coverage_90")))
     return sentences
 
 
@@ -116,10 +116,13 @@ def _compare_baselines(summary: pl.DataFrame, shown: str) -> str:
     )
 
 
-def _say_coverage(coverage: float) -> str:
+def _say_coverage(coverage: float, uncorrected: float | None) -> str:
     low, high = _FAIR_COVERAGE
     verdict = "as they should" if low <= coverage <= high else "too few" if coverage < low else "more than they promise"
-    return f"Its 90% intervals held what {n.share(coverage)} of the customers then spent: {verdict}."
+    held = f"Its 90% intervals held what {n.share(coverage)} of the customers then spent: {verdict}."
+    if uncorrected is None:
+        return held
+    return f"{held} Without what an earlier fold taught about them they would have held {n.share(uncorrected)}."
 
 
 def _build_table(data: ReportData, summary: pl.DataFrame) -> Table:
@@ -242,13 +245,14 @@ def _describe_pit(latest: pl.DataFrame, shown: str, target: str) -> str:
 
 def _build_measures(data: ReportData, measures: pl.DataFrame) -> Table:
     groups = measures.filter(
-        pl.col("metric").is_in(["customers", "actual", "forecast", "mae", "total_error"]), pl.col("segment") != "all"
+        pl.col("metric").is_in(["customers", "actual", "forecast", "mae", "total_error", "coverage_90"]),
+        pl.col("segment") != "all",
     )
     wide = groups.pivot("metric", index=["fold", "origin", "model", "target", "segment"], values="value")
     return build_table(
         "backtest-groups",
         "By cohort, frequency and decile, every model",
-        wide.with_columns(pl.col("model").replace(_NAMES)),
+        wide.with_columns(pl.col("model").replace(_NAMES), pl.col("segment").str.replace(":", " ")),
         [
             label("origin", "Origin"),
             label("model", "Forecast by"),
@@ -259,6 +263,7 @@ def _build_measures(data: ReportData, measures: pl.DataFrame) -> Table:
             counts("forecast", "Forecast"),
             shares("total_error", "Total off by"),
             Column("mae", "MAE", n.as_significant),
+            shares("coverage_90", "In 90% interval"),
         ],
         csv=wide,
         csv_name=f"backtest_groups_{data.facts.as_of}.csv",

@@ -1,4 +1,4 @@
-"""Drift: whether today's customers still look like those the figures and models are compared with."""
+"""Drift: whether today's customers still look like those the figures and models are compared with, check by check."""
 
 import polars as pl
 
@@ -8,7 +8,8 @@ from clv_pipeline.report.charts.models import draw_drift
 from clv_pipeline.report.facts import ReportData
 from clv_pipeline.report.tables import Column, build_table, label
 
-_ID, _TITLE, _QUESTION = "drift", "Drift", "Have the customers changed since the month of reference?"
+_ID, _TITLE, _QUESTION = "drift", "Checks", "How far is each quantity from the months it is compared with?"
+_DRAWN = 15
 FEATURES = {
     "frequency": "Frequency",
     "recency": "Recency",
@@ -23,6 +24,10 @@ TESTS = {
     "jensen_shannon": "Jensen-Shannon",
     "kullback_leibler": "Kullback-Leibler",
     "chi_squared": "Chi-squared (V)",
+    "control_limit": "against its past",
+    "run_length": "days in a row",
+    "new_value": "share",
+    "forecast_error": "error",
 }
 
 
@@ -42,16 +47,21 @@ def build_section(data: ReportData) -> Section:
             label("reference", "Against"),
             Column("statistic", "Statistic", n.as_significant),
             Column("threshold", "Threshold", n.as_significant),
-            label("drifted", "Drifted"),
+            Column("chance", "By chance", n.as_significant),
+            label("level", "Level"),
+            label("meaning", "Finding"),
         ],
         csv=data.exact("drift.checks"),
         csv_name=f"drift_checks_{data.facts.as_of}.csv",
-        note="PSI and KS are 0 for equal distributions. A drifted feature is a reason to look, not an error.",
+        note="The furthest from its threshold first. A check alerts beyond its threshold and beyond what chance "
+        "gives at these numbers of customers. Distributions are compared at equal age.",
     )
     if checks["statistic"].is_null().all():
         sentence = "Neither month has values to compare, so no check could be made."
         return Section(_ID, _TITLE, [Note([sentence]), table], _QUESTION)
-    figure = Figure("chart-drift", "Drift against the threshold", describe_drift(checks), draw_drift(checks))
+    figure = Figure(
+        "chart-drift", "Drift against the threshold", describe_drift(checks), draw_drift(checks.head(_DRAWN))
+    )
     return Section(_ID, _TITLE, [figure, table], _QUESTION)
 
 

@@ -55,7 +55,7 @@ def build_common_deciles(data: ReportData) -> Section | None:
         return None
     named = deciles.with_columns(series=pl.col("window_number").replace_strict(_WINDOWS, return_dtype=pl.String))
     spec = draw_bars(named, "decile", "share_customers", "Share of customers", "%", category_title="Decile")
-    note = "Both windows are cut at the latest window's deciles of profit; 1 is the best."
+    note = "Both windows have the cut-offs of the latest one's value deciles; 1 is the best."
     money = data.facts.currency
     table = build_lens_table(
         data,
@@ -74,7 +74,9 @@ def build_common_deciles(data: ReportData) -> Section | None:
         frame=named,
         folded=True,
     )
-    figure = Figure("chart-common-deciles", "Customers by decile", describe_deciles(deciles), spec, note)
+    figure = Figure(
+        "chart-common-deciles", "Customers by decile", describe_deciles(deciles, data.facts.currency), spec, note
+    )
     return Section("common-deciles", "Are there more good customers than before?", [figure, table])
 
 
@@ -88,7 +90,7 @@ def describe_changes(changes: pl.DataFrame) -> str:
     return f"Profit is {n.change_words(moved['profit'])}; its factors: {n.join_words(parts)}."
 
 
-def describe_deciles(deciles: pl.DataFrame) -> str:
+def describe_deciles(deciles: pl.DataFrame, currency: str) -> str:
     """How many customers reach the best decile of the latest window, then and now."""
     best = deciles.filter(pl.col("decile") == 1)
     size = dict(zip(best["window_number"].to_list(), best["customers"].to_list(), strict=True))
@@ -97,7 +99,7 @@ def describe_deciles(deciles: pl.DataFrame) -> str:
     if row["lower"] is None:
         return "The best decile has no lower end."
     return (
-        f"The profit that makes a customer one of the best tenth of the latest window was reached by "
+        f"More than {n.money(row['lower'], currency)}, which begins the best decile, was brought by "
         f"{n.count(size.get(1, 0))} customers ({n.share(share.get(1))}) in the window before, "
         f"{n.count(size.get(2, 0))} ({n.share(share.get(2))}) in the latest."
     )

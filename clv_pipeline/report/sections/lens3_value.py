@@ -17,7 +17,6 @@ from clv_pipeline.report.sections.lens3_purchases import of_grain
 from clv_pipeline.report.tables import Column, Table, amounts, build_lens_table, counts, decimals, label, shares
 
 MAX_LAST_ACTIVE = 12
-_ORDERS = ("1", "2", "3", "4", "5", "6+")
 _STATISTICS = ("customers", "min", "p05", "p25", "median", "mean", "p75", "p95", "max", "share_below_mean")
 
 
@@ -98,7 +97,7 @@ def build_rfm(data: ReportData) -> Section | None:
         "%",
         titles=titles,
         measure_title="Customers",
-        columns=_ORDERS,
+        columns=cells.sort("frequency")["orders_name"].unique(maintain_order=True).to_list(),
         default_cohort=cohort,
     )
     own = cells.filter(pl.col("cohort") == cohort)

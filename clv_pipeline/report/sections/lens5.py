@@ -30,12 +30,13 @@ def build_stacks(data: ReportData) -> Section:
     shown = fold_cohorts(grid.filter(pl.col("calendar_period").is_in(latest)), order_cohorts(grid))
     names, money = order_cohorts(shown), data.facts.currency
     note = "" if grid["complete"].all() else f"Pale: a {data.facts.cohort} that had not ended by the as-of date."
-    active = draw_stack(shown, "active", "Active customers", None, names)
     profit = draw_stack(shown, "profit", "Profit", money, names)
-    figures = [
-        Figure("chart-c3-active", "Active customers by cohort", describe_newest(periods), active, note),
-        Figure("chart-c3-profit", "Profit by cohort", describe_sources(periods), profit, note),
-    ]
+    figures = [Figure("chart-c3-profit", "Profit by cohort", describe_sources(periods), profit, note)]
+    if shown["active"].sum():
+        active = draw_stack(shown, "active", "Active customers", None, names)
+        figures.insert(
+            0, Figure("chart-c3-active", "Active customers by cohort", describe_newest(periods), active, note)
+        )
     return Section(id, title, [Picker(names), FigureGrid(figures), _build_grid(data, grid)])
 
 

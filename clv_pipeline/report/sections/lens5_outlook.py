@@ -6,7 +6,7 @@ Each `build_...` makes one section of a page, or nothing where its table is not 
 import polars as pl
 
 from clv_pipeline.report import numbers as n
-from clv_pipeline.report.blocks import Block, Figure, Section
+from clv_pipeline.report.blocks import Block, Figure, Note, Section
 from clv_pipeline.report.charts.bars import draw_bars, draw_intervals
 from clv_pipeline.report.facts import ReportData
 from clv_pipeline.report.sections.lens3_purchases import of_grain
@@ -97,9 +97,10 @@ def build_repeat_rates(data: ReportData) -> Section | None:
         note="Repeat-buying rate: of those active in the period before, the share active in this one.",
         folded=True,
     )
-    return Section(
-        "acquisitions", "How many came", [Figure("chart-acquired", "Acquisitions", f"{sentence}.", spec), table]
-    )
+    if not best["acquired"]:
+        return Section("acquisitions", "How many came", [Note(["Nobody was acquired in these periods."]), table])
+    figure = Figure("chart-acquired", "Acquisitions", f"{sentence}.", spec)
+    return Section("acquisitions", "How many came", [figure, table])
 
 
 def build_projection(data: ReportData) -> Section | None:
@@ -110,12 +111,15 @@ def build_projection(data: ReportData) -> Section | None:
     if ahead.is_empty():
         return None
     money = data.facts.currency
-    ahead = ahead.with_columns(name=pl.format("{} to {}", "window_start", "window_end"))
+    is_month = pl.col("window_start") == pl.col("window_end")
+    name = pl.when(is_month).then("window_start").otherwise(pl.format("{} to {}", "window_start", "window_end"))
+    ahead = ahead.with_columns(name=name)
     first = ahead.row(0, named=True)
+    start = "In" if first["window_start"] == first["window_end"] else "From"
     sentence = (
-        f"From {first['name']}, existing customers are expected to bring {n.money(first['expected_profit'], money)} of "
-        f"profit, between {n.money(first['profit_lower'], money)} and {n.money(first['profit_upper'], money)} with 95% "
-        "probability if the model is right."
+        f"{start} {first['name']}, existing customers are expected to bring "
+        f"{n.money(first['expected_profit'], money)} of profit, between {n.money(first['profit_lower'], money)} and "
+        f"{n.money(first['profit_upper'], money)} with 95% probability if the model is right."
     )
     columns = ("expected_profit", "profit_lower", "profit_upper")
     spec = draw_intervals(ahead, "name", columns, "Expected profit", money, category_title="Window")

@@ -46,7 +46,8 @@ def describe_lines(reconciliation: pl.DataFrame) -> str:
         part = n.share(kept / (kept + bad))
         text = f"{part} of the lines that count are in these figures ({n.count(bad)} in quarantine)"
     else:
-        text = f"all {n.plural(kept, 'line')} that count are in these figures, none is in quarantine"
+        lines = "the only line that counts is" if kept == 1 else f"all {n.count(kept)} lines that count are"
+        text = f"{lines} in these figures, none is in quarantine"
     others = [
         n.plural(lines, *words)
         for items, words in (

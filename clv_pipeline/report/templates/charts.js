@@ -19,6 +19,7 @@ async function draw(element) {
     const { view } = await window.vegaEmbed(element, complete(specs[element.id]), options);
     views.set(element, view);
     listenToClicks(element, view);
+    showOnTap(element);
     await chooseCohort(view, cohortOf(element));
   } catch (error) {
     element.classList.add("failed");
@@ -45,6 +46,13 @@ async function chooseCohort(view, cohort) {
 function choose(page, cohort) {
   for (const picker of page.querySelectorAll("[data-picker]")) picker.value = cohort;
   for (const [element, view] of views) if (pageOfChart(element) === page) chooseCohort(view, cohort);
+}
+
+// A finger does not hover: a tap shows what hovering would.
+function showOnTap(element) {
+  element.addEventListener("click", ({ target, clientX, clientY }) => {
+    target.dispatchEvent(new PointerEvent("pointermove", { bubbles: true, clientX, clientY }));
+  });
 }
 
 // A click on a cohort, in a legend or in the picture, chooses it for the whole page; a second one, all cohorts.

@@ -1,6 +1,6 @@
-"""`clv report`: the page, built again.
+"""`clv status` and `clv report`: what there is, printed, or built again as a page.
 
-Belongs here: arguments. Does not belong here: the page (`publication.py`, `report/`).
+Belongs here: arguments. Does not belong here: what is printed (`status.py`), the page (`publication.py`, `report/`).
 """
 
 from typing import Annotated
@@ -9,6 +9,13 @@ import typer
 from rich.markup import escape
 
 from clv_pipeline.cli_options import Config, check_month, console, read_settings
+
+
+def status(config: Config = None) -> None:
+    """Shows freshness, row counts, checks, the model in use, drift and quarantine."""
+    from clv_pipeline.status import print_status  # noqa: PLC0415
+
+    print_status(read_settings(config), console)
 
 
 def report(

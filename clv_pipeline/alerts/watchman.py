@@ -3,6 +3,7 @@
 Belongs here: the order of these. Does not belong here: any of them. Nothing that goes wrong here may fail a run.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -32,10 +33,15 @@ def watch(lake: Lake, settings: Settings, instance: dg.DagsterInstance) -> list[
 
     What could not be sent is sent the next time that anybody watches.
     """
+    now = tell_time()
+    return raise_alerts(lake, settings, find_all_causes(State(lake, settings), instance, now), now)
+
+
+def raise_alerts(lake: Lake, settings: Settings, causes: Sequence[Cause], now: datetime) -> list[str]:
+    """The same for causes that were found."""
     with lake.hold("alerts"):
-        now = tell_time()
         before = AlertLog.read(lake)
-        log = before.update(find_all_causes(State(lake, settings), instance, now), now, settings.alerts.link)
+        log = before.update(causes, now, settings.alerts.link)
         if not log.rows.equals(before.rows):
             log.write(lake)
         return _send(log, lake, settings)

@@ -1,0 +1,79 @@
+"""What a holdout teaches about the predictive distributions of the next forecast.
+
+Belongs here: the volatility of rates by maximum likelihood, and the levels that were really reached. Does not belong
+here: what is done with them (`clv/scores/recalibration.py`), or whether it helped (`folds.py`).
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+
+from clv_pipeline.clv.backtest.calibration import LEAST_PROBABILITY, accumulate, locate_purchases, locate_spend
+from clv_pipeline.clv.backtest.holdout import read_vector
+from clv_pipeline.clv.models import p_alive
+from clv_pipeline.clv.models.purchases import VOLATILITY, count_probability
+from clv_pipeline.clv.scores import Models, Recalibration
+from clv_pipeline.clv.scores.recalibration import LEVELS, TARGETS
+
+type Vector = NDArray[np.float64]
+
+# So many customers count as if their distributions had been right: few customers move the levels little.
+_BELIEVERS = 100.0
+# Few customers make rates wander little: the mean of an exponential prior of the variance within the horizon.
+_LIKELY_VARIANCE = 0.25
+_LOG_RANGE = (-16.0, 0.0)
+RECALIBRATION_SCHEMA = {
+    "model": pl.String,
+    "target": pl.String,
+    "level": pl.Float64,
+    "reached": pl.Float64,
+    "volatility": pl.Float64,
+    "customers": pl.Int64,
+}
+
+
+def learn_recalibration(models: Models, customers: pl.DataFrame, weeks: float) -> Recalibration:
+    """What `customers` of a fold (see `Fold`) did in the `weeks` after it says of the distributions of `models`.
+
+    The rates wander as makes the actual purchases most likely; then, by target, the share of customers below each of
+    LEVELS of their own distribution. The models know nothing of what came after the origin.
+    """
+    wandering = Recalibration(_find_volatility(models, customers, weeks))
+    varied = wandering.vary(models)
+    purchases = locate_purchases(varied, customers, weeks)
+    located = {"purchases": purchases, "spend": locate_spend(varied, customers, weeks, purchases)}
+    trust = customers.height / (customers.height + _BELIEVERS)
+    reached = {target: trust * accumulate(located[target], LEVELS) + (1 - trust) * LEVELS for target in TARGETS}
+    return Recalibration(wandering.volatility, reached)
+
+
+def tabulate_recalibrations(learnt: Mapping[str, Recalibration], customers: int) -> pl.DataFrame:
+    """One row per model, target and level; `customers` that they were learnt from."""
+    rows = [
+        (model, target, float(level), float(reached), found.volatility, customers)
+        for model, found in learnt.items()
+        for target in TARGETS
+        for level, reached in zip(LEVELS, found.reached[target], strict=True)
+    ]
+    return pl.DataFrame(rows, schema=RECALIBRATION_SCHEMA, orient="row")
+
+
+def _find_volatility(models: Models, customers: pl.DataFrame, weeks: float) -> float:
+    own = models.given(customers).purchases
+    x, t_x, T, n = (read_vector(customers, name) for name in ("frequency", "recency", "T", "actual_purchases"))
+    alive = p_alive(models.purchase_model, own, x, t_x, T)
+    exposure = (float(T.mean()) + weeks) / 3
+
+    def count_against(log_volatility: float) -> float:
+        volatility = float(np.exp(log_volatility))
+        parameters = {**own, VOLATILITY: volatility}
+        bought = count_probability(models.purchase_model, parameters, x, T, horizon=weeks, n=n)
+        likely = np.where(n == 0, 1 - alive, 0.0) + alive * bought
+        return volatility * exposure / _LIKELY_VARIANCE - float(np.log(np.maximum(likely, LEAST_PROBABILITY)).sum())
+
+    found: Any = minimize_scalar(count_against, bounds=_LOG_RANGE, method="bounded")
+    return float(np.exp(found.x))
