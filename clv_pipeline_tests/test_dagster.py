@@ -26,6 +26,7 @@ AS_OF = [RFM, next(key for key in AUDIT if key.path[0] == "lenses")]
 # Of four months: there is no window before the first year to compare with.
 _WARNINGS = (
     "acquisition_dates_are_known",
+    "data_suffice",
     "has_repeat_buyers",
     "history_is_long_enough",
 )

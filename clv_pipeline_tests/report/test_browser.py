@@ -62,7 +62,7 @@ def test_a_page_is_shown_alone_with_its_charts_and_what_can_be_clicked(tmp_path:
 
     pages = re.findall(r'<section class="page" id="(\w+)"[^>]*>', document)
     shown = re.findall(r'<section class="page" id="(\w+)"(?![^>]*hidden)[^>]*>', document)
-    assert len(pages) == 9
+    assert len(pages) == 10
     assert shown == ["lens3"]
     lens3 = document[document.index('id="lens3"') : document.index('id="lens4"')]
     assert lens3.count("<svg") == lens3.count("data-chart=") > 0
@@ -78,7 +78,7 @@ def test_a_reader_can_use_it_at_the_width_of_a_phone_and_of_a_desk(
 ) -> None:
     found = drives[width]
     assert (found["wide"], found["failed"], found["hidden"]) == ([], [], [])
-    assert found["questions"] == 9
+    assert found["questions"] == 10
     definition = DEFINITIONS["active"]
     assert found["focused"] == ["active", definition, True]
     assert (found["escaped"], found["hovered"], found["tapped"]) == ("", definition, definition)
