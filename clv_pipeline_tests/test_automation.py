@@ -86,8 +86,8 @@ def settle(orchestra: Orchestra) -> list[Asked]:
 def test_a_first_delivery_takes_one_run_for_each_group_of_stages(conduct: Conduct, with_lenses: None) -> None:
     orchestra = conduct(MONTHS)
     asked = settle(orchestra)
-    assert [stages for stages, _, _ in asked] == ["landing", "transactions marts", "rfm lenses report"]
-    assert asked[1:] == [("transactions marts", "2024-01", "2024-04"), ("rfm lenses report", "2024-04", "2024-04")]
+    assert [stages for stages, _, _ in asked] == ["landing", "transactions marts", "rfm quality lenses report"]
+    assert [months for _, *months in asked[1:]] == [["2024-01", "2024-04"], ["2024-04", "2024-04"]]
     assert orchestra.company.query("SELECT sum(orders)::INT FROM marts.periods").item() == 12
     assert (orchestra.company.settings.home / "report" / "index.html").exists()
 
