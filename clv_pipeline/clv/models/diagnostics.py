@@ -96,13 +96,14 @@ def _gather_ages(by_age: pl.DataFrame) -> pl.DataFrame:
 def build_alive_matrix(rows: pl.DataFrame, fitted: Estimate) -> pl.DataFrame:
     """P(alive) by frequency and recency of a customer as old as the oldest, of the base levels and mean amounts.
 
-    One row for each frequency 0..12 and tenth of the age as recency (0 alone at frequency 0): frequency, recency
-    (weeks), weeks_silent (since the last purchase), p_alive.
+    One row for each frequency 0..12 and tenth of the age as recency (0 alone at frequency 0, which is all there is on
+    the first day): frequency, recency (weeks), weeks_silent (since the last purchase), p_alive.
     """
     oldest = float(rows["T"].to_numpy().max())
+    most = _MOST_FREQUENT if oldest > 0 else 0
     recencies = oldest * np.arange(1, _RECENCIES + 1) / _RECENCIES
-    frequency = np.repeat(np.arange(1, _MOST_FREQUENT + 1), _RECENCIES)
-    x, t_x = np.append(0, frequency), np.append(0.0, np.tile(recencies, _MOST_FREQUENT))
+    frequency = np.repeat(np.arange(1, most + 1), _RECENCIES)
+    x, t_x = np.append(0, frequency), np.append(0.0, np.tile(recencies, most))
     plain = {name: value for name, value in fitted.parameters.items() if "[" not in name}
     columns = {
         "model": [fitted.model] * len(x),
