@@ -146,11 +146,11 @@ def draw_draws(lake: Lake, settings: Settings, as_of: str) -> dict[str, dict[str
     stamps = State(lake, settings).stamps(_EVALUATION)
     if as_of not in stamps:
         return {}
-    measured = pl.read_parquet(lake.path(_EVALUATION, as_of).read_bytes())
+    measured = lake.read(_EVALUATION, as_of)
     chains = measured.filter(split="sampling", metric="chains")["value"]
     if chains.is_empty():
         return {}
-    draws = pl.read_parquet(lake.path(_DRAWS, as_of).read_bytes())
+    draws = lake.read(_DRAWS, as_of)
     return {_DRAWS: {"Traces and ranks of the draws": render_sampling(draws, int(chains[0]))}}
 
 

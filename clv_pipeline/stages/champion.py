@@ -57,7 +57,7 @@ def compute_champion(step: Step) -> dict[str, pl.DataFrame]:
     used = _read_version(step, step.period)
     pin = find_pin(step.lake, step.period)
     lacks = {
-        month: explain_lacking(step.settings, _read(step, IN_USE, month))
+        month: explain_lacking(step.settings, step.lake.read(IN_USE, month))
         for month in earlier + ([step.period] if used else [])
     }
     is_new = not _was_fitted_before(step, challenger)
@@ -167,15 +167,11 @@ def _load(
     for month in (*earlier, step.period):
         found = _read_version(step, month)
         if found and found.version == version:
-            return found, _read(step, IN_USE, month), _read(step, _DRAWS, month)
+            return found, step.lake.read(IN_USE, month), step.lake.read(_DRAWS, month)
     stored = find_version(step.lake, version)
     if lacking := explain_lacking(step.settings, stored.parameters.with_columns(pl.lit(version).alias("version"))):
         raise ModelError(f"{lacking}: add it, or take another version with `clv promote`")
     return Version(**stored.facts["identity"]), stored.parameters, stored.read_draws()
-
-
-def _read(step: Step, table: str, month: str) -> pl.DataFrame:
-    return pl.read_parquet(step.lake.path(table, month).read_bytes())
 
 
 def _describe_version(step: Step, challenger: Version) -> dict[str, Any]:
@@ -221,7 +217,7 @@ def _gather_facts(
         decision=f"In use for {step.period}: {decision.version} ({decision.decision}). {decision.reason}",
         previous_version=before.version if before else None,
         gate=step.frame('SELECT "check", passed, sentence FROM models.gate ORDER BY "check"'),
-        previous=_read(step, IN_USE, earlier[0]) if before else pl.DataFrame(),
+        previous=step.lake.read(IN_USE, earlier[0]) if before else pl.DataFrame(),
         backtest=step.frame(_OF_THE_BACKTEST),
         choice=step.frame("SELECT model, sentence FROM models.choice ORDER BY NOT chosen, model"),
         notes=tuple(stamp.facts.get("notes", ())),

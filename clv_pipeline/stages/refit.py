@@ -53,12 +53,7 @@ def carry_over(step: Step, tables: Sequence[Table]) -> dict[str, pl.DataFrame] |
         stamp = step.state.stamp(table.name, before[0])
         step.record(table.name, dict(stamp.facts) if stamp else {})
     as_of = pl.lit(step.period).alias("as_of")
-    return {table.name: read_month(step, table.name, before[0]).with_columns(as_of) for table in tables}
-
-
-def read_month(step: Step, table: str, month: str) -> pl.DataFrame:
-    """A published month of a table."""
-    return pl.read_parquet(step.lake.path(table, month).read_bytes())
+    return {table.name: step.lake.read(table.name, before[0]).with_columns(as_of) for table in tables}
 
 
 def know_customers(step: Step) -> pl.DataFrame:
@@ -73,7 +68,7 @@ def know_customers(step: Step) -> pl.DataFrame:
 
 def _read_last_fit(step: Step) -> str | None:
     before = reached_months(REFIT_READS[0], step.state, step.period)
-    return read_month(step, REFITS, before[0])["fitted_as_of"].item() if before else None
+    return step.lake.read(REFITS, before[0])["fitted_as_of"].item() if before else None
 
 
 def _list_alerts(step: Step) -> list[str]:

@@ -59,11 +59,11 @@ def compute_scores(step: Step) -> dict[str, pl.DataFrame]:
 
 def _decide_publication(step: Step, scores: pl.DataFrame, version: str) -> pl.DataFrame:
     earlier = reached_months(_BEFORE, step.state, step.period)
-    rows = pl.read_parquet(step.lake.path(PUBLICATION, earlier[0]).read_bytes()).to_dicts() if earlier else []
+    rows = step.lake.read(PUBLICATION, earlier[0]).to_dicts() if earlier else []
     last_as_of, last = (str(rows[0]["published_as_of"]), rows[0]["published_version"]) if rows else (step.period, None)
     move, limit, lacking = None, step.settings.publication.move, ""
     if last is not None and last != version:
-        parameters = pl.read_parquet(step.lake.path("models.in_use", last_as_of).read_bytes())
+        parameters = step.lake.read("models.in_use", last_as_of)
         lacking = explain_lacking(step.settings, parameters)
         if not lacking:
             customers = add_covariates(step, step.frame(_CUSTOMERS), parameters)
