@@ -145,10 +145,10 @@ def build_chart_sensor(settings: Settings) -> dg.SensorDefinition:
 
 def request_landing(lake: Lake, settings: Settings, month: str | None) -> list[dg.RunRequest]:
     """The landing run that new files ask for; which `month` it runs for makes no difference."""
-    new = [*list_new_files(State(lake, settings)), *list_new_customer_files(lake, settings)]
+    new = [*list_news(State(lake, settings)), *list_new_customer_files(lake, settings)]
     if not new:
         return []
-    why = {"clv/why": f"{len(new)} new or changed files"}
+    why = {"clv/why": f"{len(new)} new or changed {'files' if settings.source.kind == 'files' else 'tables'}"}
     key = _hash("landing", *new)
     return [dg.RunRequest(run_key=key, asset_selection=[LANDING, CUSTOMERS], partition_key=month, tags=why)]
 
@@ -169,6 +169,18 @@ def request_runs(lake: Lake, settings: Settings) -> list[dg.RunRequest]:
         key, why = _hash("report", written, describe_contents(state)), "the report is older than the tables"
         return [dg.RunRequest(run_key=key, asset_selection=[REPORT], tags={"clv/why": why})]
     return []
+
+
+def list_news(state: State) -> list[str]:
+    """A line for each file, or table of a database, that is new or has changed since it was landed."""
+    source = state.settings.source
+    if source.kind == "files":
+        return list_new_files(state)
+    from clv_pipeline.databases.extracts import describe_news  # noqa: PLC0415  (its libraries are an extra)
+
+    last = state.ledger.last_batch(source.table or "")
+    news = describe_news(state.lake, state.settings, last["checkpoint"] if last else None)
+    return [news] if news else []
 
 
 def list_new_files(state: State) -> list[str]:

@@ -143,8 +143,9 @@ def _land(runner: "Runner") -> bool:
     """Lands what is new; returns whether a file could not be read, having said which and why."""
     landed = runner.land()
     bad = landed.bad_files
-    new = f"{_count(landed.rows, 'new row')} from {_count(landed.batches, 'file')}" if landed.batches else "nothing new"
-    console.print(f"  {new}, {_count(landed.unchanged_files, 'file')} known" + (f", {len(bad)} bad" if bad else ""))
+    what = "file" if runner.settings.source.kind == "files" else "table"
+    new = f"{_count(landed.rows, 'new row')} from {_count(landed.batches, what)}" if landed.batches else "nothing new"
+    console.print(f"  {new}, {_count(landed.unchanged_files, what)} known" + (f", {len(bad)} bad" if bad else ""))
     for problem in bad[:_SHOWN_BAD_FILES]:
         errors.print(f"[red]error:[/] {escape(problem)}")
     if len(bad) > _SHOWN_BAD_FILES:
@@ -169,15 +170,17 @@ def _refresh(runner: "Runner", as_of: str | None, *, months: int) -> None:
 
 
 def _explain_nothing(state: "State") -> str:
-    from clv_pipeline.sources import list_files  # noqa: PLC0415
+    from clv_pipeline.sources import describe_source, list_files  # noqa: PLC0415
     from clv_pipeline.status import describe_quarantine  # noqa: PLC0415
 
     settings, file = state.settings, state.settings.config_file.name
-    files = list_files(settings)
     if quarantine := describe_quarantine(state):
         return f"no delivered row can be used: {quarantine}; mend the files, or [source] in {file}"
+    if settings.source.kind == "sql":
+        return f"table {settings.source.table} has no rows; fill it, or mend [source] in {file}"
+    files = list_files(settings)
     if not files:
-        return f"no file matches {settings.source.path} in {settings.base}; mend [source] path in {file}"
+        return f"no file matches {describe_source(settings)}; mend [source] path in {file}"
     return f"{files[0].name} has no rows, nor has any other file that matches {settings.source.path}; deliver some"
 
 

@@ -1,15 +1,18 @@
 """Appends deliveries to the landing log, exactly once, and says which months they touched.
 
 Belongs here: what is new in a delivery (a file, its tail, changed lines), the order of arrival, the commit. Does not
-belong here: reading files (`sources.py`), what the ledger implies (`ledger.py`), the state of a line (`sql/`).
+belong here: reading files (`sources.py`) or tables (`databases/`), what the ledger implies (`ledger.py`), the state of
+a line (`sql/`).
 
 A load becomes visible when the ledger that names it is renamed into place. Whatever a killed load left is swept by
 the next one.
 """
 
 import shutil
-from collections.abc import Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import mkdtemp
@@ -19,7 +22,7 @@ import polars as pl
 
 from clv_pipeline.lake import Lake, rename_durably
 from clv_pipeline.ledger import Ledger
-from clv_pipeline.mapping import expose_parsed, list_source_columns
+from clv_pipeline.mapping import expose_parsed, list_source_columns, parse_parameters
 from clv_pipeline.settings import Settings
 from clv_pipeline.sources import (
     BadFile,
@@ -54,6 +57,7 @@ class _Delivery:
     sha256: str
     replaces: bool
     skip_rows: int
+    checkpoint: str | None = None
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,8 @@ class _Place:
 def land_transactions(lake: Lake, settings: Settings) -> Load:
     """Lands every file under `[source] path` that is new, has grown or has changed since it was last delivered.
 
-    Raises LedgerError when settings that decide how landed rows are read have changed since.
+    Of a database, the rows of its table that are new or have changed. Raises LedgerError when settings that decide how
+    landed rows are read have changed since, and what `databases.extracts` raises.
     """
     lake.prepare()
     with lake.hold("landing"):
@@ -78,20 +83,51 @@ def land_transactions(lake: Lake, settings: Settings) -> Load:
         if ledger is not landed:
             ledger.commit(lake, settings)
         _sweep_uncommitted(lake, ledger)
-        files = list_files(settings)
-        deliveries, seen, bad = _find_deliveries(files, ledger)
-        if not deliveries:
-            if seen:
-                ledger.remember_times(seen).commit(lake, settings)
-            return Load(unchanged_files=len(files) - len(bad), bad_files=tuple(bad))
-        load = ledger.next_load
-        folder = Path(mkdtemp(prefix=f"load-{load}-", dir=lake.root / ".staging"))
-        try:
-            with lake.connect() as con:
-                place = _Place(lake, settings, load, folder)
-                return _land(con, place, ledger.remember_times(seen), deliveries, bad, files=len(files))
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+        if settings.source.kind == "sql":
+            return _land_table(lake, settings, ledger)
+        return _land_files(lake, settings, ledger)
+
+
+def _land_files(lake: Lake, settings: Settings, ledger: Ledger) -> Load:
+    files = list_files(settings)
+    deliveries, seen, bad = _find_deliveries(files, ledger)
+    if not deliveries:
+        if seen:
+            ledger.remember_times(seen).commit(lake, settings)
+        return Load(unchanged_files=len(files) - len(bad), bad_files=tuple(bad))
+    needed = list(settings.source.columns.values())
+    with _open_place(lake, settings, ledger) as (con, place):
+        bad += stage_files(con, [d.file for d in deliveries], place.folder, settings.source.encoding, needed)
+        unreadable = {problem.name for problem in bad}
+        deliveries = [d for d in deliveries if d.file.name not in unreadable]
+        load = _append(con, place, ledger.remember_times(seen), deliveries)
+    return replace(load, unchanged_files=len(files) - len(deliveries) - len(bad), bad_files=tuple(bad))
+
+
+def _land_table(lake: Lake, settings: Settings, ledger: Ledger) -> Load:
+    from clv_pipeline.databases.extracts import extract_news  # noqa: PLC0415  (its libraries are an extra)
+
+    last = ledger.last_batch(settings.source.table or "")
+    with _open_place(lake, settings, ledger) as (con, place):
+        extract = extract_news(con, settings, last["checkpoint"] if last else None, place.folder)
+        if extract is None:
+            return Load(unchanged_files=1)
+        sha256 = digest(extract.file)
+        batch_id = f"{ledger.next_seq:08d}-{sha256[:12]}"
+        file = SourceFile(extract.file, extract.name, extract.file.stat().st_size, time.time_ns())
+        delivery = _Delivery(file, batch_id, ledger.next_seq, sha256, False, 0, extract.checkpoint)
+        return _append(con, place, ledger, [delivery])
+
+
+@contextmanager
+def _open_place(lake: Lake, settings: Settings, ledger: Ledger) -> Iterator[tuple[duckdb.DuckDBPyConnection, _Place]]:
+    load = ledger.next_load
+    folder = Path(mkdtemp(prefix=f"load-{load}-", dir=lake.root / ".staging"))
+    try:
+        with lake.connect() as con:
+            yield con, _Place(lake, settings, load, folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _find_deliveries(
@@ -137,32 +173,30 @@ def _describe_delivery(file: SourceFile, ledger: Ledger, seq: int) -> _Delivery:
     )
 
 
-def _land(
-    con: duckdb.DuckDBPyConnection,
-    place: _Place,
-    ledger: Ledger,
-    deliveries: list[_Delivery],
-    bad: list[BadFile],
-    *,
-    files: int,
-) -> Load:
+def _append(con: duckdb.DuckDBPyConnection, place: _Place, ledger: Ledger, deliveries: Sequence[_Delivery]) -> Load:
+    """Publishes the staged rows of `deliveries` and commits the ledger that names them."""
     lake, settings, load, folder = place.lake, place.settings, place.load, place.folder
-    needed = list(settings.source.columns.values())
-    bad = bad + stage_files(con, [d.file for d in deliveries], folder, settings.source.encoding, needed)
-    unreadable = {problem.name for problem in bad}
-    deliveries = [d for d in deliveries if d.file.name not in unreadable]
+    is_reread = any(d.checkpoint for d in deliveries)
     months = pl.DataFrame()
+    counts: dict[str, int] = {}
     loaded_at = datetime.now(UTC).replace(tzinfo=None)
     if list(folder.glob("raw_*.parquet")):
         _expose_delivered(con, folder, deliveries, loaded_at)
         expose_parsed(con, settings, "delivered")
-        moves = resolve_versions(con, lake, settings) if ledger.is_keyed(settings) else None
-        months = con.sql(bind(load_sql("1_transactions/touched"))).pl()
+        arrived = bind(load_sql("1_transactions/arrived"), **parse_parameters(settings))
+        con.execute(f"CREATE TEMP TABLE arrived AS {arrived}")
+        counts = _count_rows(con)
+        moves = None
+        if ledger.is_keyed(settings):
+            moves = resolve_versions(con, lake, settings, is_reread=is_reread)
+            con.execute("CREATE VIEW changed AS FROM delivered ANTI JOIN repeated USING (batch_id, row_number)")
+            expose_parsed(con, settings, "changed")
+            counts = _count_rows(con) if is_reread else counts
+        months = con.sql(load_sql("1_transactions/touched")).pl()
         if moves is not None:
             months = pl.concat([months, moves], how="vertical_relaxed")
         _write_lines(con, folder)
         _publish_lines(con, lake, folder, load, with_moves=moves is not None)
-    counts = _count_rows(con) if months.height else {}
     ledger = ledger.append(
         load,
         [
@@ -175,6 +209,7 @@ def _land(
                 "mtime_ns": d.file.mtime_ns,
                 "rows": counts.get(d.batch_id, 0),
                 "replaces": d.replaces,
+                "checkpoint": d.checkpoint,
             }
             for d in deliveries
         ],
@@ -186,14 +221,12 @@ def _land(
         batches=len(deliveries),
         rows=sum(counts.values()),
         months=tuple(sorted(set(months["period"]) - {"none"})) if months.height else (),
-        unchanged_files=files - len(deliveries) - len(bad),
-        empty_files=tuple(d.file.name for d in deliveries if not counts.get(d.batch_id)),
-        bad_files=tuple(bad),
+        empty_files=() if is_reread else tuple(d.file.name for d in deliveries if not counts.get(d.batch_id)),
     )
 
 
 def _expose_delivered(
-    con: duckdb.DuckDBPyConnection, folder: Path, deliveries: list[_Delivery], loaded_at: datetime
+    con: duckdb.DuckDBPyConnection, folder: Path, deliveries: Sequence[_Delivery], loaded_at: datetime
 ) -> None:
     con.execute("CREATE TEMP TABLE delivery(source VARCHAR, batch_id VARCHAR, seq BIGINT, skip_rows BIGINT)")
     con.executemany(
@@ -216,7 +249,7 @@ def _write_lines(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
                    COALESCE(period, 'none') AS month
             FROM transactions.parsed
         ) TO {quote_literal(str(folder / "lines"))}
-        (FORMAT parquet, COMPRESSION zstd, PARTITION_BY (month), FILENAME_PATTERN 'part_{{i}}')""")
+        (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, PARTITION_BY (month), FILENAME_PATTERN 'part_{{i}}')""")
 
 
 def _publish_lines(con: duckdb.DuckDBPyConnection, lake: Lake, folder: Path, load: str, *, with_moves: bool) -> None:
@@ -233,7 +266,7 @@ def _publish_lines(con: duckdb.DuckDBPyConnection, lake: Lake, folder: Path, loa
 
 
 def _count_rows(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
-    return dict(con.sql("SELECT batch_id, count(*) FROM delivered GROUP BY batch_id").fetchall())
+    return dict(con.sql("SELECT batch_id, count(*) FROM arrived GROUP BY batch_id").fetchall())
 
 
 def _sweep_uncommitted(lake: Lake, ledger: Ledger) -> None:

@@ -35,6 +35,7 @@ _SCHEMA = pl.Schema(
         "loaded_at": pl.Datetime("us"),
         "months": _MONTHS,
         "reading": pl.String,
+        "checkpoint": pl.String,
     }
 )
 UNDATED = "none"
@@ -55,7 +56,9 @@ class Ledger:
         """The ledger of `lake`; empty before the first load."""
         path = lake.path(_TABLE, "all")
         # Read in one go: polars opens a file more than once, and the next load renames another over it.
-        return cls(pl.read_parquet(path.read_bytes()) if path.exists() else pl.DataFrame(schema=_SCHEMA))
+        empty = pl.DataFrame(schema=_SCHEMA)
+        # An older ledger lacks columns that came later.
+        return cls(pl.concat([empty, pl.read_parquet(path.read_bytes())], how="diagonal") if path.exists() else empty)
 
     @staticmethod
     def identify(lake: Lake) -> tuple[int, int] | None:

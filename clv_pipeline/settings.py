@@ -12,70 +12,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
-from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from clv_pipeline.automation_settings import Alerts, Automation, Publication
+from clv_pipeline.database_settings import reject_written_secrets
 from clv_pipeline.drift_settings import RENAMED, Drift
 from clv_pipeline.model_settings import Backtest, Models
 from clv_pipeline.period_settings import Lenses, Periods, Section
+from clv_pipeline.source_settings import Source
 from clv_pipeline.wording import explain_setting
 
-REQUIRED_COLUMNS = ("order_id", "customer_id", "order_ts", "product_id")
-_AMOUNTS = ("quantity", "unit_price", "line_total", "unit_cost", "line_cost")
 _LISTED = 20
-OPTIONAL_COLUMNS = (*_AMOUNTS, "line_id", "is_return", "updated_at", "is_deleted")
 
 
 class SettingsError(ValueError):
     """A setting is missing, unknown or wrong; the message is one line and says the fix."""
-
-
-class Source(Section):
-    """Where the transactions come from and what their columns are called."""
-
-    path: str = Field(default="incoming/*.csv", min_length=1)
-    timezone: str = "UTC"
-    business_timezone: str = "UTC"
-    currency: str = "USD"
-    timestamp_format: str | None = None
-    encoding: Literal["utf-8", "utf-16", "latin-1"] = "utf-8"
-    columns: dict[str, str] = Field(default_factory=dict)
-
-    @field_validator("timezone", "business_timezone")
-    @classmethod
-    def _check_timezone(cls, name: str) -> str:
-        try:
-            ZoneInfo(name)
-        except (KeyError, ValueError, OSError) as error:
-            raise ValueError(f"'{name}' is not a time zone; use a name such as 'Europe/Berlin'") from error
-        return name
-
-    @field_validator("columns")
-    @classmethod
-    def _check_columns(cls, columns: dict[str, str]) -> dict[str, str]:
-        if not columns:
-            return columns
-        for name, theirs in columns.items():
-            if not name.isidentifier() or name != name.lower():
-                raise ValueError(f"'{name}' is no column name; use lower case letters, digits and _")
-            if not theirs.strip():
-                raise ValueError(f"{name} is mapped to nothing; write the column's name in the source, or remove it")
-            close = difflib.get_close_matches(name, (*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS), n=1, cutoff=0.85)
-            if close and close[0] != name:
-                raise ValueError(f"unknown column '{name}'; did you mean '{close[0]}'?")
-        if missing := [name for name in REQUIRED_COLUMNS if name not in columns]:
-            raise ValueError(f"lacks {', '.join(missing)}; map each to a column of the source")
-        if not {"unit_price", "line_total"} & set(columns):
-            raise ValueError("lacks an amount; map unit_price or line_total")
-        return columns
-
-    @property
-    def extra_columns(self) -> tuple[str, ...]:
-        """Mapped columns beyond the pipeline's own (channel, region, ...), carried along as text."""
-        own = {*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS}
-        return tuple(name for name in self.columns if name not in own)
 
 
 class Customers(Section):
@@ -203,6 +155,7 @@ def load_settings(config: Path | None = None, environment: Mapping[str, str] | N
     path = (chosen or Path("clv.toml")).expanduser().resolve()
     values = _read_toml(path) if chosen or path.exists() else {}
     _reject_unknown(Settings, values, path.name, ())
+    _reject_secrets(values, path.name)
     variables: dict[tuple[str, ...], str] = {}
     for name, keys, value in _read_environment(environment):
         variables[keys] = name
@@ -213,6 +166,13 @@ def load_settings(config: Path | None = None, environment: Mapping[str, str] | N
         keys, message = explain_setting(error.errors())
         raise SettingsError(_locate(keys, variables, path.name) + message) from None
     return settings.model_copy(update={"home": (path.parent / settings.home.expanduser()).resolve()})
+
+
+def _reject_secrets(values: Mapping[str, Any], file: str) -> None:
+    try:
+        reject_written_secrets(values, file)
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
 
 
 def _locate(keys: tuple[str, ...], variables: Mapping[tuple[str, ...], str], file: str) -> str:

@@ -70,6 +70,12 @@ def list_files(settings: Settings) -> list[SourceFile]:
     return sorted((file for file in files if file), key=lambda file: (file.mtime_ns, file.name))
 
 
+def describe_source(settings: Settings) -> str:
+    """What deliveries have to match, for messages that none does."""
+    source = settings.source
+    return f"table {source.table}" if source.kind == "sql" else f"{source.path} in {settings.base}"
+
+
 def _describe(path: Path, root: Path) -> SourceFile | None:
     name = path.relative_to(root)
     if any(part.startswith(".") for part in name.parts) or not path.is_file():

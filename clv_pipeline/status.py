@@ -22,7 +22,7 @@ from clv_pipeline.pipeline import AS_OF_STEPS, MONTH_STEPS
 from clv_pipeline.plan import INHERITED, Stale, find_stale
 from clv_pipeline.reconciliation import reconcile
 from clv_pipeline.settings import Settings
-from clv_pipeline.sources import list_files
+from clv_pipeline.sources import describe_source, list_files
 from clv_pipeline.state import State
 
 _SHOWN_RANGES, _SHOWN_CHANGES = 3, 4
@@ -87,8 +87,8 @@ def _describe_data(state: State) -> str:
     if state.ledger.batches.height:
         return "no usable line yet"
     settings = state.settings
-    found = "" if list_files(settings) else f"; no file matches {settings.source.path} in {settings.base}"
-    return f"nothing landed yet{found}"
+    is_missing = settings.source.kind == "files" and not list_files(settings)
+    return f"nothing landed yet{f'; no file matches {describe_source(settings)}' if is_missing else ''}"
 
 
 def _print_stale(stale: Sequence[Stale], console: Console) -> None:

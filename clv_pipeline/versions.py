@@ -2,6 +2,8 @@
 
 Belongs here: comparing a load with the versions landed before it. Does not belong here: which version wins in a month
 (`sql/1_transactions/lines_by_id.sql`).
+
+Only lines that were landed before, or that a load brings more than once, are compared at all: of a first load none.
 """
 
 import duckdb
@@ -11,16 +13,22 @@ from clv_pipeline.lake import Lake
 from clv_pipeline.mapping import expose_parsed
 from clv_pipeline.settings import Settings
 from clv_pipeline.sources import stored_name
-from clv_pipeline.sql import bind, load_sql, quote_literal, quote_name
+from clv_pipeline.sql import load_sql, quote_literal, quote_name
 
 
-def resolve_versions(con: duckdb.DuckDBPyConnection, lake: Lake, settings: Settings) -> pl.DataFrame:
-    """Leaves rows that repeat a line's current version out of the load; finds lines known in several months.
+def resolve_versions(
+    con: duckdb.DuckDBPyConnection, lake: Lake, settings: Settings, *, is_reread: bool = False
+) -> pl.DataFrame:
+    """Leaves rows that repeat a line's current version out of `arrived`; finds lines known in several months.
 
-    Returns one row per batch and month that a moved line touches, in the shape of `touched.sql`.
+    With `is_reread` the load may hold rows that were landed before: rejected ones are then left out too. Makes the
+    relations `repeated` (batch_id, row_number) and `moves`. Returns one row per batch and month that a moved line
+    touches, in the shape of `touched.sql`.
     """
-    con.execute(f"CREATE TEMP TABLE new_version AS {bind(load_sql('1_transactions/versions'))}")
-    _collect_prior_versions(con, lake, settings)
+    _collect_rows(con, lake, settings, is_reread=is_reread)
+    for which in ("prior", "new"):
+        usable = f"SELECT * EXCLUDE (source, is_usable) FROM {which}_row WHERE is_usable"
+        con.execute(f"CREATE TEMP TABLE {which}_version AS {usable}")
     con.execute(f"CREATE TEMP TABLE current_version AS {_pick_latest('prior_version')}")
     con.execute("""
         CREATE TEMP TABLE unchanged AS
@@ -29,9 +37,14 @@ def resolve_versions(con: duckdb.DuckDBPyConnection, lake: Lake, settings: Setti
     con.execute(
         "CREATE TEMP TABLE repeated AS SELECT batch_id, row_number FROM new_version SEMI JOIN unchanged USING (line_id)"
     )
-    con.execute("CREATE OR REPLACE VIEW changed AS FROM delivered ANTI JOIN repeated USING (batch_id, row_number)")
+    if is_reread:
+        con.execute("""
+            INSERT INTO repeated SELECT batch_id, row_number FROM (FROM new_row WHERE NOT is_usable)
+            SEMI JOIN (FROM prior_row WHERE NOT is_usable) USING (source, content)""")
+    con.execute("""
+        DELETE FROM arrived USING repeated r
+        WHERE arrived.batch_id = r.batch_id AND arrived.row_number = r.row_number""")
     con.execute("DELETE FROM new_version WHERE line_id IN (FROM unchanged)")
-    expose_parsed(con, settings, "changed")
     con.execute("""
         CREATE TEMP TABLE moves AS
         WITH known AS (
@@ -57,17 +70,29 @@ def _pick_latest(versions: str) -> str:
             PARTITION BY line_id ORDER BY updated_at DESC NULLS LAST, seq DESC, row_number DESC) = 1"""
 
 
-def _collect_prior_versions(con: duckdb.DuckDBPyConnection, lake: Lake, settings: Settings) -> None:
-    files = list((lake.root / "landing" / "lines").glob("period=*/*.parquet"))
-    con.execute("CREATE TEMP TABLE prior_version AS FROM new_version LIMIT 0")
-    if not files:
-        return
-    line_id = quote_name(stored_name(settings.source.columns["line_id"]))
-    pattern = quote_literal(str(lake.root / "landing" / "lines" / "period=*" / "*.parquet"))
+def _collect_rows(con: duckdb.DuckDBPyConnection, lake: Lake, settings: Settings, *, is_reread: bool) -> None:
+    """Makes `prior_row` and `new_row`: the rows to compare, as `versions.sql` has them."""
+    versions = load_sql("1_transactions/versions")
+    con.execute(f"CREATE TEMP TABLE prior_row AS SELECT * FROM ({versions}) LIMIT 0")
+    line_id = f"NULLIF(TRIM({quote_name(stored_name(settings.source.columns['line_id']))}), '')"
+    if list((lake.root / "landing" / "lines").glob("period=*/*.parquet")):
+        pattern = quote_literal(str(lake.root / "landing" / "lines" / "period=*" / "*.parquet"))
+        con.execute(f"""
+            CREATE OR REPLACE VIEW prior_lines AS
+            SELECT * FROM read_parquet({pattern}, union_by_name = true, hive_partitioning = false)
+            WHERE COALESCE({line_id}, '') IN (SELECT COALESCE(line_id, '') FROM arrived)""")
+        expose_parsed(con, settings, "prior_lines")
+        con.execute(f"INSERT INTO prior_row BY NAME {versions}")
     con.execute(f"""
-        CREATE OR REPLACE VIEW prior_lines AS
-        SELECT l.* FROM read_parquet({pattern}, union_by_name = true, hive_partitioning = false) l
-        SEMI JOIN new_version v ON TRIM(l.{line_id}) = v.line_id""")
-    expose_parsed(con, settings, "prior_lines")
-    con.execute(f"INSERT INTO prior_version BY NAME {bind(load_sql('1_transactions/versions'))}")
-    expose_parsed(con, settings, "delivered")
+        CREATE TEMP TABLE compared AS
+        WITH known AS (
+            SELECT line_id FROM prior_row UNION
+            SELECT line_id FROM arrived WHERE is_usable GROUP BY line_id HAVING count(*) > 1
+        )
+        SELECT batch_id, row_number FROM arrived
+        WHERE line_id IN (FROM known WHERE line_id IS NOT NULL) OR ({is_reread} AND NOT is_usable)""")
+    con.execute(
+        "CREATE OR REPLACE VIEW compared_lines AS FROM delivered SEMI JOIN compared USING (batch_id, row_number)"
+    )
+    expose_parsed(con, settings, "compared_lines")
+    con.execute(f"CREATE TEMP TABLE new_row AS {versions}")

@@ -85,10 +85,11 @@ def _find_silence(state: State, now: datetime) -> Iterator[Cause]:
     last = state.ledger.batches["loaded_at"].max()
     assert isinstance(last, datetime)
     if now - last > patience:
+        source = state.settings.source
         waited = (now - last) / timedelta(days=1)
         what = (
             f"No delivery for {waited:.1f} days, where one was due after {patience / timedelta(days=1):.1f};"
-            f" nothing new matches {state.settings.source.path}"
+            f" nothing new {'in table ' + (source.table or '') if source.kind == 'sql' else 'matches ' + source.path}"
         )
         yield Cause(f"source:{last:%Y-%m-%d}", "source", ALERT, what, f"{last:%Y-%m-%d}", "assets/landing/lines")
 

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from clv_pipeline.contracts import audit_query, audit_schema
 from clv_pipeline.period_settings import Lenses
-from clv_pipeline.settings import REQUIRED_COLUMNS, Settings, Source, Value
+from clv_pipeline.settings import Settings, Value
+from clv_pipeline.source_settings import REQUIRED_COLUMNS, Source
 from clv_pipeline.sql import Literal, bind, load_sql
 from clv_pipeline.stages.cohorts import prepare_cohorts
 from clv_pipeline.stages.lenses import LENSES, compute_lenses

@@ -1,0 +1,73 @@
+"""The settings of sources that are databases, and the rule that no secret stands in `clv.toml`.
+
+Belongs here: names, types and messages of the keys of [source] and [customers] that concern databases. Does not belong
+here: reading a database (`databases/`), or what its columns mean (`settings.py`).
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+
+from clv_pipeline.period_settings import Section
+
+_PASSWORD = re.compile(r"://[^/@]*?:(?P<value>[^/]*)@")
+_PARAMETER = re.compile(
+    r"[?&](?P<name>[^=&]*(?:passw|pwd|token|secret|key|credentials_base64)[^=&]*)=(?P<value>[^&]*)", re.I
+)
+_VARIABLE = re.compile(r"\$\{\w+\}")
+_TABLE = re.compile(r"[^.\s]+(\.[^.\s]+){0,2}")
+
+
+class DatabaseSource(Section):
+    """Where a database is, and how news in its table are told.
+
+    None of it changes what a landed row means, so none of it is part of a dump: no version depends on it, and no
+    address gets out.
+    """
+
+    kind: Literal["files", "sql"] = Field(default="files", exclude=True)
+    connection: SecretStr | None = Field(default=None, exclude=True)
+    secrets: Path | None = Field(default=None, exclude=True)
+    table: str | None = Field(default=None, exclude=True)
+    cursor: str | None = Field(default=None, min_length=1, exclude=True)
+    lag_minutes: float = Field(default=10, ge=0, le=10_080, exclude=True)
+
+    @field_validator("table")
+    @classmethod
+    def _check_table(cls, name: str | None) -> str | None:
+        if name is not None and not _TABLE.fullmatch(name):
+            raise ValueError(f"'{name}' is no table; write it like 'sales.order_lines'")
+        return name
+
+    @model_validator(mode="after")
+    def _check_kind(self) -> "DatabaseSource":
+        given = {"connection": self.connection, "table": self.table, "cursor": self.cursor}
+        if self.kind == "sql" and (missing := [name for name, value in given.items() if value is None]):
+            raise ValueError(f"kind = 'sql' lacks {' and '.join(missing)}; see docs/databases.md")
+        if self.kind == "files" and (unused := [name for name in ("table", "cursor") if given[name] is not None]):
+            raise ValueError(f"{unused[0]} is set, but kind is 'files'; set kind = 'sql' to read a database")
+        return self
+
+
+def reject_written_secrets(values: Mapping[str, Any], file: str) -> None:
+    """Raises ValueError for a password, token or key that stands in the settings file itself."""
+    source = values.get("source")
+    url = source.get("connection") if isinstance(source, Mapping) else None
+    if not isinstance(url, str):
+        return
+    for what, value in _list_secrets(url):
+        if value and not _VARIABLE.fullmatch(value):
+            raise ValueError(
+                f"{file}: source.connection holds a {what}; write ${{DB_PASSWORD}} in its place, and set that in the"
+                " environment or in the file of [source] secrets"
+            )
+
+
+def _list_secrets(url: str) -> Iterator[tuple[str, str]]:
+    if password := _PASSWORD.search(url):
+        yield "password", password["value"]
+    for parameter in _PARAMETER.finditer(url):
+        yield parameter["name"], parameter["value"]

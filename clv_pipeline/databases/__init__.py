@@ -1,0 +1,1 @@
+"""Reads databases. Nothing here is imported before a source asks for it: its libraries are an extra."""
