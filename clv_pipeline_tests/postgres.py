@@ -82,7 +82,7 @@ class PostgresServer:
         """Runs `sql` (once for each of `rows`) and returns what it gives."""
         with self.connect() as con, con.cursor() as cursor:
             if rows is not None:
-                cursor.executemany(sql, rows)
+                cursor.executemany(sql, rows)  # pyright: ignore[reportArgumentType, reportCallIssue]
                 return []
             cursor.execute(sql)  # pyright: ignore[reportArgumentType, reportCallIssue]
             return cursor.fetchall() if cursor.description else []

@@ -16,11 +16,9 @@ from clv_pipeline.databases.connection import DatabaseAwayError, DatabaseError
 from clv_pipeline.lake import Lake
 from clv_pipeline.landing import land_transactions
 from clv_pipeline.ledger import Ledger
-from clv_pipeline.pipeline import MONTH_STEPS
-from clv_pipeline.plan import plan_months
 from clv_pipeline.settings import SettingsError, load_settings
 from clv_pipeline_tests.postgres import PASSWORD, PostgresServer, find_programs
-from clv_pipeline_tests.warehouse import RFM_STEPS, Warehouse
+from clv_pipeline_tests.warehouse import RFM_STEPS, TableShop
 
 PROGRAMS = find_programs()
 pytestmark = pytest.mark.skipif(PROGRAMS is None, reason="needs PostgreSQL's server programs")
@@ -46,31 +44,11 @@ def server() -> Iterator[PostgresServer]:
     running.remove()
 
 
-class Shop(Warehouse):
-    """A company whose lines are in the table shop.lines."""
-
-    def __init__(self, root: Path, server: PostgresServer, *, table: str = "shop.lines") -> None:
-        keys = f'kind = "sql"\nconnection = "{server.url}"\ntable = "{table}"\ncursor = "updated_at"\n'
-        super().__init__(root, source=keys, more_columns=("line_id", "is_deleted"))
-        text = self.config.read_text().replace('"line_id"', '"id"').replace('"is_deleted"', '"gone"')
-        self.config.write_text(text)
-        self._open()
-
-    def settle(self) -> None:
-        """Lands what is new and brings the months of data up to date."""
-        self.land()
-        self.execute(plan_months(MONTH_STEPS[:1], self.state))
-
-    def lines(self) -> list[tuple[Any, ...]]:
-        """What the lake says is there."""
-        return self.query("SELECT line_id, quantity, unit_price, period FROM transactions.lines ORDER BY ALL").rows()
-
-
 @pytest.fixture
-def shop(server: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shop:
+def shop(server: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TableShop:
     monkeypatch.setenv("CLV_TEST_PASSWORD", PASSWORD)
     server.execute(TABLE)
-    return Shop(tmp_path / "shop", server)
+    return TableShop(tmp_path / "shop", server.url)
 
 
 def fill(server: PostgresServer, first: int, last: int) -> None:
@@ -84,7 +62,7 @@ def expect(server: PostgresServer) -> list[tuple[Any, ...]]:
         FROM shop.lines WHERE NOT gone ORDER BY id::text COLLATE "C" """)
 
 
-def test_news_and_nothing_else_is_landed_and_runs_the_months_it_touches(shop: Shop, server: PostgresServer) -> None:
+def test_news_alone_is_landed_and_runs_the_months_it_touches(shop: TableShop, server: PostgresServer) -> None:
     fill(server, 1, 10)
     assert shop.land().rows == 9
     shop.refresh(steps=RFM_STEPS)
@@ -103,7 +81,7 @@ def test_news_and_nothing_else_is_landed_and_runs_the_months_it_touches(shop: Sh
     assert request_landing(shop.lake, shop.settings, None) == []
 
 
-def test_a_correction_may_move_a_line_to_another_month(shop: Shop, server: PostgresServer) -> None:
+def test_a_correction_may_move_a_line_to_another_month(shop: TableShop, server: PostgresServer) -> None:
     fill(server, 1, 5)
     shop.settle()
     server.execute(CHANGE + "order_ts = '2024-05-05' WHERE id = 2")
@@ -112,7 +90,7 @@ def test_a_correction_may_move_a_line_to_another_month(shop: Shop, server: Postg
     assert shop.lines() == expect(server)
 
 
-def test_a_transaction_that_commits_late_is_read_within_the_lag(shop: Shop, server: PostgresServer) -> None:
+def test_a_transaction_that_commits_late_is_read_within_the_lag(shop: TableShop, server: PostgresServer) -> None:
     with server.connect() as late:
         late.autocommit = False
         late.execute(INSERT, (1, "o1", "c1", "2024-01-05", 1))
@@ -124,7 +102,7 @@ def test_a_transaction_that_commits_late_is_read_within_the_lag(shop: Shop, serv
     assert shop.lines() == expect(server)
 
 
-def test_rejected_rows_are_in_quarantine_once_however_often_they_are_read(shop: Shop, server: PostgresServer) -> None:
+def test_rejected_rows_are_in_quarantine_once_however_often_read(shop: TableShop, server: PostgresServer) -> None:
     fill(server, 1, 4)
     server.execute(
         "UPDATE shop.lines SET quantity = NULL WHERE id = 2; UPDATE shop.lines SET order_id = '' WHERE id = 3"
@@ -137,7 +115,7 @@ def test_rejected_rows_are_in_quarantine_once_however_often_they_are_read(shop: 
     assert reasons == [("missing order id", 1), ("non-numeric quantity", 1)]
 
 
-def test_a_cursor_in_the_future_or_missing_hides_nothing(shop: Shop, server: PostgresServer) -> None:
+def test_a_cursor_in_the_future_or_missing_hides_nothing(shop: TableShop, server: PostgresServer) -> None:
     fill(server, 1, 5)
     server.execute("UPDATE shop.lines SET updated_at = '2999-01-01' WHERE id = 1")
     server.execute("UPDATE shop.lines SET updated_at = NULL WHERE id = 2")
@@ -148,7 +126,7 @@ def test_a_cursor_in_the_future_or_missing_hides_nothing(shop: Shop, server: Pos
     assert shop.land().batches == 0
 
 
-def test_rows_that_change_while_they_are_read_are_never_half_seen(shop: Shop, server: PostgresServer) -> None:
+def test_rows_that_change_while_they_are_read_are_never_half_seen(shop: TableShop, server: PostgresServer) -> None:
     fill(server, 1, 400)
     stop = threading.Event()
 
@@ -170,10 +148,10 @@ def test_rows_that_change_while_they_are_read_are_never_half_seen(shop: Shop, se
     assert shop.lines() == expect(server)
 
 
-def test_a_connection_that_is_cut_lands_nothing_and_is_told_in_one_line(server: PostgresServer, shop: Shop) -> None:
+def test_a_cut_connection_lands_nothing_and_is_told_in_one_line(server: PostgresServer, shop: TableShop) -> None:
     fill(server, 1, 300)
     server.execute("CREATE VIEW shop.slow AS SELECT *, pg_sleep(0.01)::text AS waited FROM shop.lines")
-    slow = Shop(shop.root.parent / "slow", server, table="shop.slow")
+    slow = TableShop(shop.root.parent / "slow", server.url, table="shop.slow")
     slow.config.write_text(slow.config.read_text() + 'waited = "waited"\n')
     slow._open()
     cut = threading.Thread(target=_cut_connection, args=[server])
@@ -196,7 +174,7 @@ def _cut_connection(server: PostgresServer) -> None:
     server.execute(f"SELECT pg_terminate_backend(pid) FROM ({ours}) AS a")
 
 
-def test_a_server_that_was_restarted_goes_on_from_the_checkpoint(server: PostgresServer, shop: Shop) -> None:
+def test_a_server_that_was_restarted_goes_on_from_the_checkpoint(server: PostgresServer, shop: TableShop) -> None:
     fill(server, 1, 5)
     shop.land()
     server.stop()
@@ -212,7 +190,7 @@ def test_a_server_that_was_restarted_goes_on_from_the_checkpoint(server: Postgre
     assert Ledger.read(shop.lake).batches.height == 2
 
 
-def test_no_secret_is_in_the_settings_or_in_an_error(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_secret_is_in_the_settings_or_in_an_error(shop: TableShop, monkeypatch: pytest.MonkeyPatch) -> None:
     wrong = "wrong&pass@word"
     monkeypatch.setenv("CLV_TEST_PASSWORD", wrong)
     with pytest.raises(DatabaseError, match="password authentication failed") as raised:
@@ -252,7 +230,7 @@ def test_a_secret_that_stands_in_the_file_is_refused(connection: str, what: str,
         ("postgresql:", "oracle:", "'oracle' is no known database; known: bigquery"),
     ],
 )
-def test_what_cannot_be_read_is_one_line_that_says_the_fix(before: str, after: str, message: str, shop: Shop) -> None:
+def test_what_cannot_be_read_is_one_line_with_the_fix(before: str, after: str, message: str, shop: TableShop) -> None:
     shop.config.write_text(shop.config.read_text().replace(before, after))
     shop._open()
     with pytest.raises((DatabaseError, SettingsError), match=message):
@@ -265,7 +243,7 @@ def _land_in_child(config: Path) -> None:
 
 
 @pytest.mark.parametrize("times", [8, pytest.param(200, marks=pytest.mark.slow)])
-def test_interruptions_lose_and_double_nothing(times: int, shop: Shop, server: PostgresServer) -> None:
+def test_interruptions_lose_and_double_nothing(times: int, shop: TableShop, server: PostgresServer) -> None:
     """Kills the loading process, or cuts its connection, at a random moment, while rows are added, changed, deleted."""
     chance = random.Random(times)
     processes = get_context("forkserver")

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Sequence
 from copy import copy
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import polars as pl
@@ -118,3 +119,23 @@ class Warehouse:
                 dated = as_of is not None and "as_of" in frame.columns
                 found[name] = frame.filter(pl.col("as_of") == as_of) if dated else frame
         return found
+
+
+class TableShop(Warehouse):
+    """A company whose lines are in a table of a database, with the key 'id' and the flag 'gone'."""
+
+    def __init__(self, root: Path, connection: str, *, table: str = "shop.lines", more: str = "") -> None:
+        keys = f'kind = "sql"\nconnection = "{connection}"\ntable = "{table}"\ncursor = "updated_at"\n{more}'
+        super().__init__(root, source=keys, more_columns=("line_id", "is_deleted"))
+        text = self.config.read_text().replace('"line_id"', '"id"').replace('"is_deleted"', '"gone"')
+        self.config.write_text(text)
+        self._open()
+
+    def settle(self) -> None:
+        """Lands what is new and brings the lines of every month up to date."""
+        self.land()
+        self.execute(plan_months(MONTH_STEPS[:1], self.state))
+
+    def lines(self) -> list[tuple[Any, ...]]:
+        """What the lake says is there."""
+        return self.query("SELECT line_id, quantity, unit_price, period FROM transactions.lines ORDER BY ALL").rows()

@@ -125,15 +125,16 @@ def _choose_driver(url: "URL") -> "URL":
 
 def _resolve(source: DatabaseSource, base: Path, environment: Mapping[str, str]) -> tuple["URL", list[str]]:
     """The address with its ${NAMES} replaced, and every value that is secret."""
-    import sqlalchemy as sa  # noqa: PLC0415
+    from sqlalchemy import make_url  # noqa: PLC0415
+    from sqlalchemy.exc import ArgumentError  # noqa: PLC0415
 
     if source.connection is None:
         raise SettingsError(
             "source.connection is missing; write it like 'postgresql://clv:${DB_PASSWORD}@host/database'"
         )
     try:
-        url = sa.make_url(source.connection.get_secret_value())
-    except (sa.exc.ArgumentError, ValueError):
+        url = make_url(source.connection.get_secret_value())
+    except (ArgumentError, ValueError):
         example = "'postgresql://clv:${DB_PASSWORD}@host:5432/database'"
         raise SettingsError(f"source.connection is no address of a database; write it like {example}") from None
     values = _read_secrets(source.secrets, base)
@@ -157,7 +158,7 @@ def _resolve(source: DatabaseSource, base: Path, environment: Mapping[str, str])
     query = {
         name: tuple(map(fill, text)) if isinstance(text, tuple) else fill(text) for name, text in url.query.items()
     }
-    url = url.set(**parts, query=query)
+    url = url.set(**parts, query=query)  # pyright: ignore[reportArgumentType]
     return url, [*found, *([str(url.password)] if url.password else [])]
 
 

@@ -92,7 +92,8 @@ def _require_time(reader: TableReader, cursor: str) -> None:
     import sqlalchemy as sa  # noqa: PLC0415
 
     found = reader.column(cursor).type
-    if not isinstance(found, sa.DateTime | sa.Date):
+    # Dialects have types of their own, as Snowflake's TIMESTAMP_NTZ.
+    if not isinstance(found, sa.DateTime | sa.Date) and not str(found).upper().startswith(("TIMESTAMP", "DATETIME")):
         raise DatabaseError(f"source.cursor names '{cursor}', which is {found!s}; name a column with a date or time")
 
 

@@ -77,13 +77,14 @@ def open_table(database: Database, name: str, wanted: Sequence[str]) -> TableRea
 
     Raises DatabaseError for a table that is not there, and for wanted columns that it lacks.
     """
-    import sqlalchemy as sa  # noqa: PLC0415
+    from sqlalchemy import MetaData, Table  # noqa: PLC0415
+    from sqlalchemy.exc import NoSuchTableError  # noqa: PLC0415
 
     schema, _, table = name.rpartition(".")
     with database.explain_errors(f"table {name}"):
         try:
-            reflected = sa.Table(table, sa.MetaData(schema=schema or None), autoload_with=database.engine)
-        except sa.exc.NoSuchTableError:
+            reflected = Table(table, MetaData(schema=schema or None), autoload_with=database.engine)
+        except NoSuchTableError:
             raise DatabaseError(f"there is no table {name}, or no right to see it; mend source.table") from None
     columns = {column: theirs for column in wanted if (theirs := _find(column, reflected))}
     if missing := [column for column in wanted if column not in columns]:

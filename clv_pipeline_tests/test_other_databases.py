@@ -1,0 +1,58 @@
+"""Databases other than PostgreSQL, as far as they can be had without a server: SQLite, and a stand-in for Snowflake."""
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import fakesnow
+import pytest
+import snowflake.connector
+
+from clv_pipeline_tests.warehouse import TableShop
+
+TABLE = """
+    CREATE TABLE lines (
+        id INTEGER, order_id TEXT, customer_id TEXT, order_ts TIMESTAMP, product_id TEXT,
+        quantity INTEGER, unit_price DECIMAL(12, 2), updated_at TIMESTAMP, gone BOOLEAN)"""
+ROW = (
+    "INSERT INTO lines VALUES ({0}, 'o{0}', 'c1', '2024-01-05 10:00:00', 'tea', {0}, 2.5, '2024-01-06 00:00:0{0}', {1})"
+)
+
+
+def check_loads(shop: TableShop, execute: Any) -> None:
+    """A first load, nothing new, then a change, a deletion and a new row."""
+    for n in (1, 2, 3):
+        execute(ROW.format(n, "FALSE"))
+    assert (shop.land().rows, shop.land().batches) == (3, 0)
+    execute("UPDATE lines SET quantity = 9, updated_at = '2024-01-07 00:00:00' WHERE id = 1")
+    execute("UPDATE lines SET gone = TRUE, updated_at = '2024-01-07 00:00:00' WHERE id = 2")
+    execute(ROW.format(4, "FALSE"))
+    assert shop.land().rows == 3
+    shop.settle()
+    assert [(line, int(quantity), float(price)) for line, quantity, price, _ in shop.lines()] == [
+        ("1", 9, 2.5),
+        ("3", 3, 2.5),
+        ("4", 4, 2.5),
+    ]
+
+
+def test_sqlite(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "shop.db", autocommit=True) as con:
+        con.execute(TABLE)
+        check_loads(TableShop(tmp_path / "shop", f"sqlite:///{tmp_path}/shop.db", table="lines"), con.execute)
+    con.close()
+
+
+@pytest.fixture
+def snowflake_cursor(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    monkeypatch.setenv("SNOWFLAKE_PASSWORD", "s3cret")
+    with fakesnow.patch(), snowflake.connector.connect(database="SHOP", schema="SALES") as con:
+        yield con.cursor()
+
+
+@pytest.mark.filterwarnings("ignore:Arrow output on a DB-API")  # of the stand-in itself
+def test_snowflake(snowflake_cursor: Any, tmp_path: Path) -> None:
+    snowflake_cursor.execute(TABLE)
+    address = "snowflake://clv:${SNOWFLAKE_PASSWORD}@account/SHOP/SALES"
+    check_loads(TableShop(tmp_path / "shop", address, table="LINES"), snowflake_cursor.execute)
