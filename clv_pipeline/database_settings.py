@@ -33,6 +33,8 @@ class DatabaseSource(Section):
     secrets: Path | None = Field(default=None, exclude=True)
     table: str | None = Field(default=None, exclude=True)
     cursor: str | None = Field(default=None, min_length=1, exclude=True)
+    slot: str | None = Field(default=None, pattern=r"^[a-z0-9_]{1,63}$", exclude=True)
+    publication: str = Field(default="clv", min_length=1, exclude=True)
     lag_minutes: float = Field(default=10, ge=0, le=10_080, exclude=True)
 
     @field_validator("table")
@@ -44,10 +46,12 @@ class DatabaseSource(Section):
 
     @model_validator(mode="after")
     def _check_kind(self) -> "DatabaseSource":
-        given = {"connection": self.connection, "table": self.table, "cursor": self.cursor}
+        given = {"connection": self.connection, "table": self.table, "cursor": self.cursor or self.slot}
         if self.kind == "sql" and (missing := [name for name, value in given.items() if value is None]):
             raise ValueError(f"kind = 'sql' lacks {' and '.join(missing)}; see docs/databases.md")
-        if self.kind == "files" and (unused := [name for name in ("table", "cursor") if given[name] is not None]):
+        if self.cursor and self.slot:
+            raise ValueError("has cursor and slot; keep slot to read what the server logs, else cursor")
+        if self.kind == "files" and (unused := [name for name in ("table", "cursor", "slot") if getattr(self, name)]):
             raise ValueError(f"{unused[0]} is set, but kind is 'files'; set kind = 'sql' to read a database")
         return self
 

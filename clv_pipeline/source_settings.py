@@ -58,10 +58,16 @@ class Source(DatabaseSource):
 
     @model_validator(mode="after")
     def _check_identity(self) -> "Source":
-        if self.kind == "sql" and self.cursor:
-            if "line_id" not in self.columns:
-                raise ValueError("columns lacks line_id; rows of a table that change need the key of the table")
+        if self.kind == "files":
+            return self
+        if "line_id" not in self.columns:
+            raise ValueError("columns lacks line_id; rows of a table that change need the key of the table")
+        if self.cursor:
             self.columns.setdefault("updated_at", self.cursor)
+        elif "updated_at" in self.columns:
+            raise ValueError("columns maps updated_at beside slot; the server's log tells the order, remove it")
+        else:
+            self.columns.setdefault("is_deleted", "is_deleted")
         return self
 
     @property

@@ -41,8 +41,9 @@ _POSTGRESQL = {
     "keepalives_interval": "10",
     "keepalives_count": "3",
 }
-# SQLSTATE classes: connection exception, insufficient resources (too many connections), operator intervention.
-_PASSING_STATES = ("08", "53", "57")
+# SQLSTATE classes: connection exception, insufficient resources (too many connections), operator intervention; and a
+# slot that another load looks into.
+_PASSING_STATES = ("08", "53", "57", "55006")
 _PASSING_WORDS = re.compile(
     r"connection refused|connection (?:timeout|timed out)|server closed the connection|could not receive|no data from"
     r"|connection (?:is|was|has been) (?:lost|closed|reset)|lost connection|can't connect|broken pipe|starting up"

@@ -9,20 +9,19 @@ The checkpoint is taken before the rows are read: what commits in between is rea
 """
 
 import json
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import duckdb
-import pyarrow as pa
 
-from clv_pipeline.databases.connection import DatabaseAwayError, DatabaseError, open_database
+from clv_pipeline.databases.connection import Database, DatabaseAwayError, DatabaseError, open_database
 from clv_pipeline.databases.reading import TableReader, as_moment, open_table
+from clv_pipeline.databases.replication import extract_changes
+from clv_pipeline.databases.staging import stage_rows
 from clv_pipeline.lake import Lake
 from clv_pipeline.settings import Settings
 from clv_pipeline.sources import stored_name
@@ -60,7 +59,6 @@ class Extract:
 
     name: str
     file: Path
-    rows: int
     checkpoint: str
 
 
@@ -71,21 +69,31 @@ def extract_news(
 
     Raises DatabaseError or DatabaseAwayError, one line without secrets, when it cannot be read to its end.
     """
-    source, since = settings.source, Checkpoint.load(checkpoint)
+    source = settings.source
     name = source.table or ""
     file = folder / "raw_0.parquet"
-    wanted = list(dict.fromkeys([*source.columns.values(), source.cursor or ""]))
     with open_database(source, settings.base) as database:
-        reader = open_table(database, name, wanted)
-        _require_time(reader, source.cursor or "")
-        reached = _find_latest(reader, settings)
-        rows = _stage(con, reader.stream(_since(reader, settings, since)), name, file)
+        reach = extract_changes if source.slot else _extract_since
+        reached = reach(con, database, settings, checkpoint, file)
+    return Extract(name, file, reached) if reached else None
+
+
+def _extract_since(
+    con: duckdb.DuckDBPyConnection, database: Database, settings: Settings, checkpoint: str | None, file: Path
+) -> str | None:
+    """Writes the rows whose cursor lies after `checkpoint` to `file`; returns the new one, None without news."""
+    source, since = settings.source, Checkpoint.load(checkpoint)
+    wanted = list(dict.fromkeys([*source.columns.values(), source.cursor or ""]))
+    reader = open_table(database, source.table or "", wanted)
+    _require_time(reader, source.cursor or "")
+    reached = _find_latest(reader, settings)
+    stage_rows(con, reader.stream(_since(reader, settings, since)), source.table or "", file)
     before = since.moment if since else None
     latest = max((moment for moment in (before, reached) if moment), default=None)
     if since and _fingerprint(con, settings, file, before) == since.window:
         return None
     cursor = latest.isoformat() if latest else None
-    return Extract(name, file, rows, Checkpoint(cursor, _fingerprint(con, settings, file, latest)).dump())
+    return Checkpoint(cursor, _fingerprint(con, settings, file, latest)).dump()
 
 
 def _require_time(reader: TableReader, cursor: str) -> None:
@@ -125,51 +133,6 @@ def _since(reader: TableReader, settings: Settings, since: Checkpoint | None) ->
 
 def _go_back(moment: datetime, settings: Settings) -> datetime:
     return moment - timedelta(minutes=settings.source.lag_minutes)
-
-
-def _stage(con: duckdb.DuckDBPyConnection, batches: Iterator[pa.RecordBatch], name: str, file: Path) -> int:
-    """Writes the rows as text; returns how many there are."""
-    first = next(batches)
-    schema = first.schema.append(pa.field("clv_n", pa.int64()))
-    stream = _Stream(chain([first], batches), schema)
-    con.register("extracted", pa.RecordBatchReader.from_batches(schema, stream.number()))
-    names = [(quote_name(column), quote_name(stored_name(column))) for column in first.schema.names]
-    theirs = ", ".join(f"CAST({column} AS VARCHAR) AS {stored}" for column, stored in names)
-    try:
-        con.execute(f"""
-            COPY (
-                SELECT {quote_literal(name)} AS source, clv_n AS row_number,
-                       CAST(NULL AS VARCHAR) AS malformed, {theirs}
-                FROM extracted
-            ) TO {quote_literal(str(file))} (FORMAT parquet)""")
-    except duckdb.Error:
-        # DuckDB passes an error of the stream on as text; the error itself is the one to tell.
-        if stream.error:
-            raise stream.error from None
-        raise
-    finally:
-        con.unregister("extracted")
-    return stream.rows
-
-
-class _Stream:
-    """Batches with a running number, the count of their rows, and the error that ended them, if one did."""
-
-    def __init__(self, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> None:
-        self.batches = batches
-        self.schema = schema
-        self.rows = 0
-        self.error: Exception | None = None
-
-    def number(self) -> Iterator[pa.RecordBatch]:
-        try:
-            for batch in self.batches:
-                numbers = pa.array(range(self.rows + 1, self.rows + batch.num_rows + 1), pa.int64())
-                self.rows += batch.num_rows
-                yield pa.RecordBatch.from_arrays([*batch.columns, numbers], schema=self.schema)
-        except Exception as error:
-            self.error = error
-            raise
 
 
 def _fingerprint(con: duckdb.DuckDBPyConnection, settings: Settings, file: Path, latest: datetime | None) -> str:

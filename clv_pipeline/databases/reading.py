@@ -72,8 +72,8 @@ class TableReader:
             yield pa.RecordBatch.from_pydict(dict.fromkeys(self.columns.values(), pa.array([], pa.string())))
 
 
-def open_table(database: Database, name: str, wanted: Sequence[str]) -> TableReader:
-    """A reader of the table or view `name` ('schema.table').
+def open_table(database: Database, name: str, wanted: Sequence[str], optional: Sequence[str] = ()) -> TableReader:
+    """A reader of the table or view `name` ('schema.table'); of `optional` columns those that it has.
 
     Raises DatabaseError for a table that is not there, and for wanted columns that it lacks.
     """
@@ -86,7 +86,7 @@ def open_table(database: Database, name: str, wanted: Sequence[str]) -> TableRea
             reflected = Table(table, MetaData(schema=schema or None), autoload_with=database.engine)
         except NoSuchTableError:
             raise DatabaseError(f"there is no table {name}, or no right to see it; mend source.table") from None
-    columns = {column: theirs for column in wanted if (theirs := _find(column, reflected))}
+    columns = {column: theirs for column in (*wanted, *optional) if (theirs := _find(column, reflected))}
     if missing := [column for column in wanted if column not in columns]:
         theirs = ", ".join(reflected.c.keys()[:_LISTED_COLUMNS])
         raise DatabaseError(f"table {name} has no column '{missing[0]}'; it has {theirs}; mend [source.columns]")
