@@ -15,6 +15,7 @@ import duckdb
 from clv_pipeline.contracts import Audit, audit_query, audit_schema, preview
 from clv_pipeline.lake import LakeError, Staged, Stamp
 from clv_pipeline.periods import list_periods
+from clv_pipeline.privacy import LOCK
 from clv_pipeline.state import State
 from clv_pipeline.steps import Content, Reach, Step, StepSpec, compared_months, list_history, list_inputs
 
@@ -129,6 +130,7 @@ def _run_chunk(
     """The outcomes of months computed together; None when an audit failed and each has to be judged alone."""
     lake = state.lake
     with ExitStack() as locks:
+        locks.enter_context(lake.hold(LOCK, shared=True))
         for period in periods:
             locks.enter_context(lake.hold(f"{spec.stage}.{spec.name}.{period}"))
         if spec.one_at_a_time:

@@ -149,12 +149,15 @@ class Lake:
         return wanted
 
     @contextmanager
-    def hold(self, name: str) -> Iterator[None]:
-        """Holds the lock called `name`; waits for whoever has it. The kernel frees it when the holder dies."""
+    def hold(self, name: str, *, shared: bool = False) -> Iterator[None]:
+        """Holds the lock called `name`; waits for whoever has it. The kernel frees it when the holder dies.
+
+        Any number of holders share a lock where all of them asked for it so.
+        """
         path = self.root / ".locks" / f"{name}.lock"
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a") as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX)
+            fcntl.flock(handle, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
             yield
 
     def stage(

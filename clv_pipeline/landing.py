@@ -20,6 +20,7 @@ import polars as pl
 from clv_pipeline.lake import Lake, rename_durably
 from clv_pipeline.ledger import Ledger
 from clv_pipeline.mapping import expose_parsed, list_source_columns
+from clv_pipeline.privacy import LOCK, Guard, open_guard
 from clv_pipeline.settings import Settings
 from clv_pipeline.sources import (
     BadFile,
@@ -62,6 +63,7 @@ class _Place:
 
     lake: Lake
     settings: Settings
+    guard: Guard
     load: str
     folder: Path
 
@@ -69,11 +71,13 @@ class _Place:
 def land_transactions(lake: Lake, settings: Settings) -> Load:
     """Lands every file under `[source] path` that is new, has grown or has changed since it was last delivered.
 
-    Raises LedgerError when settings that decide how landed rows are read have changed since.
+    Raises LedgerError when settings that decide how landed rows are read have changed since, and PrivacyError when the
+    key has.
     """
     lake.prepare()
-    with lake.hold("landing"):
+    with lake.hold(LOCK, shared=True), lake.hold("landing"):
         landed = Ledger.read(lake)
+        guard = open_guard(lake, settings, has_data=not landed.batches.is_empty())
         ledger = landed.accept_reading(settings)
         if ledger is not landed:
             ledger.commit(lake, settings)
@@ -88,7 +92,8 @@ def land_transactions(lake: Lake, settings: Settings) -> Load:
         folder = Path(mkdtemp(prefix=f"load-{load}-", dir=lake.root / ".staging"))
         try:
             with lake.connect() as con:
-                place = _Place(lake, settings, load, folder)
+                guard.encrypt_spill(con)
+                place = _Place(lake, settings, guard, load, folder)
                 return _land(con, place, ledger.remember_times(seen), deliveries, bad, files=len(files))
         finally:
             shutil.rmtree(folder, ignore_errors=True)
@@ -148,7 +153,12 @@ def _land(
 ) -> Load:
     lake, settings, load, folder = place.lake, place.settings, place.load, place.folder
     needed = list(settings.source.columns.values())
-    bad = bad + stage_files(con, [d.file for d in deliveries], folder, settings.source.encoding, needed)
+
+    def protect(query: str, columns: Sequence[str]) -> str:
+        return place.guard.protect_rows(con, query, settings, columns)
+
+    files_now = [d.file for d in deliveries]
+    bad = bad + stage_files(con, files_now, folder, settings.source.encoding, needed, protect=protect)
     unreadable = {problem.name for problem in bad}
     deliveries = [d for d in deliveries if d.file.name not in unreadable]
     months = pl.DataFrame()

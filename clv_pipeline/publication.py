@@ -16,6 +16,7 @@ from clv_pipeline.door import open_views, rebuild_door
 from clv_pipeline.lake import Lake, LakeError, rename_durably
 from clv_pipeline.pins import PINS
 from clv_pipeline.pipeline import AS_OF_STEPS, MONTH_STEPS
+from clv_pipeline.privacy import LOCK
 from clv_pipeline.settings import Settings
 from clv_pipeline.sql import load_sql, quote_literal
 from clv_pipeline.state import State
@@ -88,7 +89,7 @@ def publish_report(lake: Lake, settings: Settings, as_of: str | None = None) -> 
 
     Raises LakeError when no as-of month has been run yet.
     """
-    with lake.hold("report"):
+    with lake.hold(LOCK, shared=True), lake.hold("report"):
         return _publish_report(lake, settings, as_of)
 
 
