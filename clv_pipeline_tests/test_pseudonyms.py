@@ -56,7 +56,9 @@ def test_another_key_and_ids_of_another_kind_are_refused(tmp_path: Path, monkeyp
     house.land()
     house.deliver("b.csv", ROWS[:1])
     monkeypatch.setenv("CLV_PRIVACY_KEY", KEY[::-1])
-    with pytest.raises(PrivacyError, match=r"^the privacy key is not the one .* restore it; .*docs/privacy\.md$") as said:
+    with pytest.raises(
+        PrivacyError, match=r"^the privacy key is not the one .* restore it; .*docs/privacy\.md$"
+    ) as said:
         house.land()
     assert KEY not in str(said.value)
     assert KEY[::-1] not in str(said.value)

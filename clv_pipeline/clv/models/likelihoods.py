@@ -36,7 +36,6 @@ def copy_posterior(posterior: Evaluate) -> Evaluate:
     return cast(Any, posterior).copy()
 
 
-@lru_cache(maxsize=16)
 def compile_posterior(model: str, priors: Priors, mode: str = "FAST_COMPILE", coefficients: int = 0) -> Evaluate:
     """The posterior of `model` as a function of log-parameters and data, compiled once per process.
 
@@ -48,6 +47,11 @@ def compile_posterior(model: str, priors: Priors, mode: str = "FAST_COMPILE", co
     `mode` is that of pytensor: NUMBA takes seconds longer to be ready, and a third of the time to evaluate.
     Raises ModelError when a prior is not a distribution of pymc with those arguments.
     """
+    return _compile_once(model, priors, mode, coefficients)
+
+
+@lru_cache(maxsize=16)
+def _compile_once(model: str, priors: Priors, mode: str, coefficients: int) -> Evaluate:
     with warnings.catch_warnings():
         # Deprecations inside the library and its dependencies are theirs to mend.
         warnings.simplefilter("ignore")
