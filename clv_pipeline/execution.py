@@ -93,7 +93,7 @@ def ask_ahead(spec: StepSpec, state: State, period: str) -> None:
     if spec.ask_ahead is None or spec.explain_staleness(state, period) is None:
         return
     # What fails here fails again, and is told, when the step runs.
-    with suppress(Exception), state.lake.connect() as con:
+    with suppress(Exception), state.lake.hold(LOCK, shared=True), state.lake.connect() as con:
         step = Step(con, state.lake, state.settings, state, [period])
         _expose_reads(spec, step)
         spec.ask_ahead(step)
@@ -101,7 +101,7 @@ def ask_ahead(spec: StepSpec, state: State, period: str) -> None:
 
 def compute_only(spec: StepSpec, state: State, period: str) -> Content | Mapping[str, Content]:
     """What a step says of an as-of month, published nowhere; what it reads has to be there."""
-    with state.lake.connect() as con:
+    with state.lake.hold(LOCK, shared=True), state.lake.connect() as con:
         _require_inputs(spec, state, [period])
         step = Step(con, state.lake, state.settings, state, [period])
         _expose_reads(spec, step)

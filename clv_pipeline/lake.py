@@ -103,12 +103,12 @@ class Lake:
 
     def read_stamps(self, table: str) -> dict[str, Stamp]:
         """The stamps of all published partitions of `table`, by month."""
-        found = ((period, _read_stamp(path)) for period, path in self.published(table).items())
+        found = ((period, read_stamp(path)) for period, path in self.published(table).items())
         return {period: stamp for period, stamp in found if stamp}
 
     def read_stamp(self, table: str, period: str) -> Stamp | None:
         """The stamp of one partition; None when it is not published."""
-        return _read_stamp(self.path(table, period))
+        return read_stamp(self.path(table, period))
 
     @contextmanager
     def connect(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -208,7 +208,7 @@ class Lake:
         target = self.path(staged.table, staged.period)
         target.parent.mkdir(parents=True, exist_ok=True)
         staging = self.staging_file(staged.table, staged.period)
-        self._copy(con, staged.query, staging, stamp)
+        self.copy(con, staged.query, staging, stamp)
         rename_durably(staging, target)
         self.failed_file(staged.table, staged.period).unlink(missing_ok=True)
         return stamp
@@ -218,7 +218,7 @@ class Lake:
         target = self.failed_file(staged.table, staged.period)
         target.parent.mkdir(parents=True, exist_ok=True)
         stamp = Stamp(staged.content, staged.rows, "", "", datetime.now(UTC).isoformat(timespec="seconds"))
-        self._copy(con, staged.query, target, stamp)
+        self.copy(con, staged.query, target, stamp)
         return target
 
     def failed_file(self, table: str, period: str) -> Path:
@@ -232,11 +232,13 @@ class Lake:
         return folder / f"{table}-{period}-{os.getpid()}-{time.monotonic_ns()}.parquet"
 
     @staticmethod
-    def _copy(con: duckdb.DuckDBPyConnection, query: str, target: Path, stamp: Stamp) -> None:
-        text = quote_literal(json.dumps(asdict(stamp), default=str))
+    def copy(con: duckdb.DuckDBPyConnection, query: str, target: Path, stamp: Stamp | None) -> None:
+        """Writes the rows of `query`, and the stamp where there is one, to the Parquet file `target`."""
+        text = quote_literal(json.dumps(asdict(stamp), default=str)) if stamp else ""
+        footer = f", KV_METADATA {{{_STAMP_KEY}: {text}}}" if stamp else ""
         con.execute(
             f"COPY ({query}) TO {quote_literal(str(target))}"
-            f" (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, KV_METADATA {{{_STAMP_KEY}: {text}}})"
+            f" (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1{footer})"
         )
 
     def sweep(self) -> None:
@@ -275,7 +277,8 @@ def rename_durably(source: Path, target: Path) -> None:
         os.close(folder)
 
 
-def _read_stamp(path: Path) -> Stamp | None:
+def read_stamp(path: Path) -> Stamp | None:
+    """The stamp in the footer of a file; None without a file or a stamp."""
     try:
         found = path.stat()
         return _read_footer(path, found.st_ino, found.st_mtime_ns)

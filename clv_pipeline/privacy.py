@@ -28,8 +28,10 @@ LOCK = "privacy"
 MALFORMED = "malformed line"
 _TOMBSTONES = pl.Schema({"tombstone": pl.String, "requested_at": pl.Datetime("us")})
 # What a line without a customer still needs; every other column is emptied.
-_KEPT = ("order_ts", "product_id", "quantity", "unit_price", "line_total", "unit_cost", "line_cost")
-_KEPT_FLAGS = ("is_return", "updated_at", "is_deleted")
+_KEPT = (
+    *("order_ts", "product_id", "quantity", "unit_price", "line_total", "unit_cost", "line_cost"),
+    *("is_return", "updated_at", "is_deleted"),
+)
 # The columns that say as well as an order id that a line is a return.
 _SIGNS = ("is_return", "quantity", "line_total")
 
@@ -117,13 +119,11 @@ class Guard:
         ours = {name_in_landing(settings, name): name for name in settings.source.columns}
         customer, order = (quote_name(name_in_landing(settings, name)) for name in ("customer_id", "order_id"))
         _keep_names(con, "forgotten", ("id",), [(one,) for one in forgotten])
-        orders = con.execute(
-            f"SELECT DISTINCT f.id, {order} FROM ({query}) r JOIN forgotten f ON TRIM(r.{customer}) = f.id"
-        ).fetchall()
-        named = [(one, name, self.key.hash("order_id", one, name.strip())) for one, name in orders if name]
-        _keep_names(con, "forgotten_order", ("id", "order_id", "token"), named)
+        self.keep_orders(
+            con, settings, f"SELECT f.id, TRIM({order}) FROM ({query}) r JOIN forgotten f ON TRIM(r.{customer}) = f.id"
+        )
         changed = [
-            f"IF(f.id IS NULL, r.{quote_name(name)}, {_redact_column(settings, ours.get(name), name)})"
+            f"IF(f.id IS NULL, r.{quote_name(name)}, {self._redact_column(settings, ours.get(name), name)})"
             f" AS {quote_name(name)}"
             for name in columns
         ]
@@ -131,7 +131,43 @@ class Guard:
             SELECT r.* REPLACE ({", ".join(changed)})
             FROM ({query}) r
             LEFT JOIN forgotten f ON TRIM(r.{customer}) = f.id
-            LEFT JOIN forgotten_order o ON o.id = f.id AND o.order_id = r.{order}"""
+            LEFT JOIN forgotten_order o ON o.id = f.id AND o.order_id = TRIM(r.{order})"""
+
+    def keep_orders(self, con: duckdb.DuckDBPyConnection, settings: Settings, query: str) -> None:
+        """Makes of the customers and orders of `query` the table `forgotten_order` (id, order_id, token).
+
+        The token stands for the order from then on. Without another column that shows a return, what marks one in the
+        id stays.
+        """
+        assert self.key is not None
+        orders = con.execute(f"SELECT DISTINCT * FROM ({query})").fetchall()
+        named = [(one, name, self.key.hash("order_id", one, name)) for one, name in orders if name]
+        _keep_names(con, "forgotten_order", ("id", "order_id", "token"), named)
+        pattern = settings.returns.order_id_pattern
+        if pattern and _find_sign(settings) is None:
+            con.execute(
+                f"UPDATE forgotten_order SET token = CONCAT(REGEXP_EXTRACT(order_id, {quote_literal(pattern)}), token)"
+            )
+
+    @staticmethod
+    def rename_line(line: str) -> str:
+        """The SQL of a line's id without its customer, where a row `o` of `forgotten_order` is at hand.
+
+        It stays as it is unless it names the customer: corrections and deletions are told by it.
+        """
+        return f"IF(CONTAINS({line}, o.id), MD5(CONCAT(o.token, {line})), {line})"
+
+    def _redact_column(self, settings: Settings, ours: str | None, name: str) -> str:
+        column = f"r.{quote_name(name)}"
+        sign, pattern = _find_sign(settings), settings.returns.order_id_pattern
+        if ours == "order_id":
+            return "o.token"
+        if ours == "line_id":
+            return self.rename_line(f"TRIM({column})")
+        if ours == sign and pattern:
+            marked = "'true'" if sign == "is_return" else f"CONCAT('-', LTRIM(TRIM({column}), '+-'))"
+            return f"IF(REGEXP_MATCHES(o.order_id, {quote_literal(pattern)}), {marked}, {column})"
+        return column if ours in _KEPT else "NULL"
 
 
 def open_guard(lake: Lake, settings: Settings, *, has_data: bool) -> Guard:
@@ -201,23 +237,9 @@ def name_in_landing(settings: Settings, ours: str) -> str:
     return stored_name(settings.source.columns[ours])
 
 
-def _redact_column(settings: Settings, ours: str | None, name: str) -> str:
-    column = f"r.{quote_name(name)}"
-    mapped = settings.source.columns
-    sign = next((sign for sign in _SIGNS if sign in mapped), None)
-    pattern = settings.returns.order_id_pattern
-    order = f"r.{quote_name(name_in_landing(settings, 'order_id'))}"
-    is_return = f"REGEXP_MATCHES(TRIM({order}), {quote_literal(pattern)})" if pattern else "FALSE"
-    if ours == "order_id":
-        # Without another column that shows a return, what marks one in the id has to stay.
-        mark = f"REGEXP_EXTRACT(TRIM({order}), {quote_literal(pattern)})" if pattern and sign is None else "''"
-        return f"CONCAT({mark}, o.token)"
-    if ours == "line_id":
-        return f"IF(CONTAINS({column}, f.id), MD5(CONCAT(o.token, {column})), {column})"
-    if ours == sign and pattern:
-        marked = "'true'" if sign == "is_return" else f"CONCAT('-', LTRIM(TRIM({column}), '+-'))"
-        return f"IF({is_return}, {marked}, {column})"
-    return column if ours in (*_KEPT, *_KEPT_FLAGS) else "NULL"
+def _find_sign(settings: Settings) -> str | None:
+    """The mapped column that can say that a line is a return, once its order id no longer does."""
+    return next((sign for sign in _SIGNS if sign in settings.source.columns), None)
 
 
 def _list_ids(con: duckdb.DuckDBPyConnection, query: str, customer: str) -> list[str]:

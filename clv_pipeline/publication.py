@@ -135,7 +135,7 @@ def draw_lenses(lake: Lake, settings: Settings, as_of: str) -> dict[str, dict[st
     from clv_pipeline.renderings import READ_BESIDE, render_charts  # noqa: PLC0415
 
     lenses = [name for name in _AS_OF_TABLES if name.startswith("lenses.")]
-    with open_views(lake, settings) as con:
+    with lake.hold(LOCK, shared=True), open_views(lake, settings) as con:
         tables = _gather(con, as_of, (*lenses, *READ_BESIDE))
     return render_charts(tables, _state_facts(State(lake, settings), settings, as_of, [as_of]))
 
