@@ -46,10 +46,12 @@ bench: sync-demo  ## measure speed side by side with bare queries (BENCH="--quic
 sync-demo: uv
 	@echo "Installing the locked packages into .venv"
 	@$(UV) sync --frozen --inexact --no-dev --extra demo
+	@.venv/bin/python -c 'from clv_pipeline.report.bundle import set_up_bundle; set_up_bundle()'
 
 sync-dev: uv
 	@echo "Installing the locked packages, tools and demo data into .venv"
 	@$(UV) sync --frozen --extra demo
+	@.venv/bin/python -c 'from clv_pipeline.report.bundle import set_up_bundle; set_up_bundle()'
 
 uv:
 	@$(UV) --version 2>/dev/null || $(MAKE) --no-print-directory .tools/bin/uv

@@ -178,8 +178,7 @@ def list_news(state: State) -> list[str]:
         return list_new_files(state)
     from clv_pipeline.databases.extracts import describe_news  # noqa: PLC0415  (its libraries are an extra)
 
-    last = state.ledger.last_batch(source.table or "")
-    news = describe_news(state.lake, state.settings, last["checkpoint"] if last else None)
+    news = describe_news(state.lake, state.settings, state.ledger)
     return [news] if news else []
 
 

@@ -22,6 +22,7 @@ from clv_pipeline.cli_generate import generate
 from clv_pipeline.cli_look import report, status
 from clv_pipeline.cli_models import models, promote, rollback
 from clv_pipeline.cli_options import Config, check_month, console, read_settings
+from clv_pipeline.cli_privacy import register
 from clv_pipeline.settings import Settings, SettingsError, load_settings
 
 if TYPE_CHECKING:
@@ -270,6 +271,7 @@ app.command(epilog="Example: clv models --card 1998-06-bg_nbd-1a2b3c4d")(models)
 app.command(epilog="Example: clv promote 1998-05-bg_nbd-1a2b3c4d --from 1998-06")(promote)
 app.command(epilog="Example: clv rollback --config clv.toml")(rollback)
 app.command(epilog="Example: clv alerts --dry-run")(alerts)
+register(app)
 app.command(epilog="Example: clv generate data/shop --scenario texas --customers 20000")(generate)
 
 

@@ -28,6 +28,7 @@ def explain(
 def _find(settings: Settings, customer: str, as_of: str | None) -> tuple[str, dict[str, Any]]:
     from clv_pipeline.door import open_views  # noqa: PLC0415
     from clv_pipeline.lake import Lake, LakeError  # noqa: PLC0415
+    from clv_pipeline.privacy import LOCK, Guard, open_guard  # noqa: PLC0415
     from clv_pipeline.sql import bind, load_sql, quote_literal  # noqa: PLC0415
 
     lake = Lake(settings.home, settings.engine)
@@ -38,12 +39,14 @@ def _find(settings: Settings, customer: str, as_of: str | None) -> tuple[str, di
     if month not in months:
         raise LakeError(f"as-of {month} has no scores; choose from {months[0]} to {months[-1]}, or run it first")
     lake.prepare()
-    with open_views(lake, settings) as con:
+    guard = open_guard(lake, settings, has_data=True) if settings.privacy.pseudonyms else Guard()
+    with lake.hold(LOCK, shared=True), open_views(lake, settings) as con:
         compared = bind(load_sql("6_scores/compared"), as_of=month)
-        chosen = f"SELECT * FROM ({compared}) AS compared WHERE customer_id = {quote_literal(customer)}"
+        names = ", ".join(quote_literal(name) for name in {customer, guard.name_stored(customer)})
+        chosen = f"SELECT * FROM ({compared}) AS compared WHERE customer_id IN ({names})"
         rows = con.sql(chosen).pl().to_dicts()
     if not rows:
-        raise LakeError(f"no customer '{customer}' has a score as of {month}; rfm.customers lists who has")
+        raise LakeError(f"no customer of that id has a score as of {month}; rfm.customers lists who has")
     return month, rows[0]
 
 

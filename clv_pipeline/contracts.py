@@ -20,6 +20,9 @@ from clv_pipeline.columns import MEANINGS
 _SHOWN_ROWS = 10
 # Longer Markdown hides behind a link in the web interface.
 _SHOWN_CHARACTERS = 1000
+# What tells who somebody is, which the web interface, its logs and alerts have no need to know.
+_PERSONAL = ("customer_id", "raw")
+_HIDDEN = "(hidden)"
 _TYPES = {"String": "VARCHAR", "Int64": "BIGINT", "Float64": "DOUBLE", "Boolean": "BOOLEAN", "Datetime": "TIMESTAMP"}
 
 
@@ -45,14 +48,15 @@ def audit_schema(frame: pl.DataFrame, schema: type[pa.DataFrameModel]) -> Audit:
         rows = cases["index"].drop_nulls().unique() if "index" in cases.columns else pl.Series([], dtype=pl.Int64)
         shown = frame[rows.cast(pl.Int64).sort().head(_SHOWN_ROWS).to_list()] if rows.len() else cases.head(_SHOWN_ROWS)
         column = f"{first['column']}: " if first.get("column") else ""
-        summary = f"{column}{first['check']} fails for {first['failure_case']} ({cases.height} cases)"
-        return Audit("schema", passed=False, summary=summary, offending=to_markdown(shown))
+        case = _HIDDEN if first.get("column") in _PERSONAL else first["failure_case"]
+        summary = f"{column}{first['check']} fails for {case} ({cases.height} cases)"
+        return Audit("schema", passed=False, summary=summary, offending=to_markdown(_hide(shown)))
     return Audit("schema", passed=True, summary=f"{frame.height} rows fit the schema")
 
 
 def audit_query(con: duckdb.DuckDBPyConnection, check: str, query: str) -> Audit:
     """Runs a SELECT that returns the rows which break a rule; none may come back."""
-    offending = con.sql(query).pl()
+    offending = _hide(con.sql(query).pl())
     if offending.is_empty():
         return Audit(check, passed=True, summary="nothing offends")
     summary = f"{offending.height} rows break the rule, first: {offending.row(0, named=True)}"
@@ -84,8 +88,11 @@ def _name_type(dtype: str) -> str:
 
 
 def preview(frame: pl.DataFrame) -> str:
-    """The first rows of `frame`, as many as the web interface shows without a click; without the month they share."""
-    frame = frame.drop("period", "as_of", strict=False)
+    """The first rows of `frame`, as many as the web interface shows without a click.
+
+    Without the month that they share, and without what tells who somebody is.
+    """
+    frame = frame.drop("period", "as_of", *_PERSONAL, strict=False)
     for rows in range(min(frame.height, 5), 1, -1):
         if len(text := to_markdown(frame.head(rows))) < _SHOWN_CHARACTERS:
             return text
@@ -97,6 +104,16 @@ def to_markdown(frame: pl.DataFrame) -> str:
     lines = ["| " + " | ".join(frame.columns) + " |", "|" + "---|" * frame.width]
     lines += ["| " + " | ".join(_show(value) for value in row) + " |" for row in frame.iter_rows()]
     return "\n".join(lines)
+
+
+def _hide(frame: pl.DataFrame) -> pl.DataFrame:
+    """`frame` without what tells who somebody is; its order ids, and the file with the rows, lead there."""
+    hidden = [name for name in _PERSONAL if name in frame.columns]
+    cases = [pl.lit(_HIDDEN).alias(name) for name in hidden]
+    if {"column", "failure_case"} <= set(frame.columns):
+        is_personal = pl.col("column").is_in(_PERSONAL)
+        cases.append(pl.when(is_personal).then(pl.lit(_HIDDEN)).otherwise("failure_case").alias("failure_case"))
+    return frame.with_columns(cases)
 
 
 def _show(value: object) -> str:

@@ -11,6 +11,8 @@ import polars.selectors as cs
 
 from clv_pipeline.formats import PARQUET_SUFFIXES
 from clv_pipeline.lake import Lake
+from clv_pipeline.ledger import Ledger
+from clv_pipeline.privacy import LOCK, open_guard
 from clv_pipeline.settings import Settings, SettingsError, require_attributes
 
 TABLE = "landing.customers"
@@ -21,8 +23,9 @@ def land_customers(lake: Lake, settings: Settings) -> int:
 
     Raises SettingsError, naming file, row and column, for a file that cannot be used.
     """
-    with lake.hold(TABLE), lake.connect() as con:
-        frame = _read(settings)
+    with lake.hold(LOCK, shared=True), lake.hold(TABLE), lake.connect() as con:
+        guard = open_guard(lake, settings, has_data=not Ledger.read(lake).batches.is_empty())
+        frame = guard.protect_customers(_read(settings))
         staged = lake.stage(con, TABLE, ["all"], frame)["all"]
         before = lake.read_stamp(TABLE, "all")
         if before is None or before.content != staged.content:

@@ -25,6 +25,7 @@ from clv_pipeline.contracts import describe_columns
 from clv_pipeline.lake import Lake, pin_files, rename_durably
 from clv_pipeline.pins import PINS
 from clv_pipeline.pipeline import AS_OF_STEPS, MONTH_STEPS
+from clv_pipeline.privacy_log import PRIVACY_LOG
 from clv_pipeline.reconciliation import reconcile
 from clv_pipeline.settings import Settings
 from clv_pipeline.sql import bind, load_sql, quote_literal, quote_name
@@ -42,6 +43,7 @@ _OTHERS = {
     "marts.customers": "Every customer who ever ordered: acquisition, cohort, first and last order.",
     "marts.customer_quarters": "What each customer did in the quarter: sums of marts.customer_periods.",
     "marts.customer_years": "What each customer did in the year: sums of marts.customer_periods.",
+    PRIVACY_LOG: "What was done for privacy: when, and to how many people and rows; see docs/privacy.md.",
     "scores.current": "The published scores: scores.customers of the latest month that passed every gate, see as_of.",
 }
 
@@ -174,6 +176,7 @@ def _list_tables() -> list[str]:
         "landing.customers",
         PINS,
         ALERTS,
+        PRIVACY_LOG,
         *(name for step in (*MONTH_STEPS, *AS_OF_STEPS) for name in step.names),
     ]
 

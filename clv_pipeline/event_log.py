@@ -9,15 +9,22 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
-from threading import get_ident
+from threading import RLock, get_ident
 from typing import Any
 
 import dagster as dg
 from dagster._core.storage.event_log import SqliteEventLogStorage
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, inspect
 from sqlalchemy.pool import SingletonThreadPool
 
 _BUSY_SECONDS = 60
+_REPORTED = frozenset(
+    {
+        dg.DagsterEventType.STEP_OUTPUT,
+        dg.DagsterEventType.ASSET_MATERIALIZATION,
+        dg.DagsterEventType.ASSET_CHECK_EVALUATION,
+    }
+)
 
 
 class _OpenEventLog(SqliteEventLogStorage):
@@ -32,10 +39,38 @@ class _OpenEventLog(SqliteEventLogStorage):
     shared: dict[str, Connection]
     transactions: ExitStack
 
+    # Events of a step that is reporting; they come by the hundred, and are written together.
+    waiting: list[dg.EventLogEntry]
+
     @cached_property
     def supports_asset_checks(self) -> bool:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Whether the tables for checks are there, which Dagster would look up for every check of every month."""
         return super().supports_asset_checks
+
+    def has_table(self, table_name: str) -> bool:
+        """Whether there is such a table, which Dagster looks up on a new connection for every event of an asset."""
+        return table_name in self._tables
+
+    @cached_property
+    def _tables(self) -> frozenset[str]:
+        with self.index_connection() as connection:
+            return frozenset(inspect(connection).get_table_names())
+
+    def store_event(self, event: dg.EventLogEntry) -> None:
+        """Stores an event: what a step reports of its tables with the next event of another kind, or before a look."""
+        if self.owner == get_ident():
+            super().store_event(event)
+            return
+        with self._db_lock:
+            self.waiting.append(event)
+            if event.dagster_event is None or event.dagster_event.event_type not in _REPORTED:
+                self.write_waiting()
+
+    def write_waiting(self) -> None:
+        """Writes what is still to be written, in one transaction for each database."""
+        waiting, self.waiting = self.waiting, []
+        if waiting:
+            self.store_event_batch(waiting)
 
     def store_event_batch(self, events: Sequence[dg.EventLogEntry]) -> None:
         """Stores the events that Dagster hands over together in one transaction for each database."""
@@ -49,8 +84,10 @@ class _OpenEventLog(SqliteEventLogStorage):
     @contextmanager
     def _connect(self, shard: str) -> Iterator[Connection]:
         if self.owner != get_ident():
-            with self._db_lock, self._begin(shard) as connection:
-                yield connection
+            with self._db_lock:
+                self.write_waiting()
+                with self._begin(shard) as connection:
+                    yield connection
             return
         if shard not in self.shared:
             self.shared[shard] = self.transactions.enter_context(self._begin(shard))
@@ -85,11 +122,15 @@ def keep_event_log_open(instance: dg.DagsterInstance) -> None:
     storage = instance.event_log_storage
     if type(storage) is SqliteEventLogStorage:
         storage.__class__ = _OpenEventLog
-        storage.engines, storage.owner = {}, None  # pyright: ignore[reportAttributeAccessIssue]
+        storage.engines, storage.owner, storage.waiting = {}, None, []  # pyright: ignore[reportAttributeAccessIssue]
+        # What waits is written when somebody connects, who holds the lock already.
+        storage._db_lock = RLock()  # pyright: ignore[reportAttributeAccessIssue]
         os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "1000")
 
 
 def close_event_log(instance: dg.DagsterInstance) -> None:
-    """Closes what `keep_event_log_open` kept."""
+    """Closes what `keep_event_log_open` kept, with what is still to be written."""
+    if isinstance(storage := instance.event_log_storage, _OpenEventLog):
+        storage.write_waiting()
     for engine in getattr(instance.event_log_storage, "engines", {}).values():
         engine.dispose()

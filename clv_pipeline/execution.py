@@ -15,6 +15,7 @@ import duckdb
 from clv_pipeline.contracts import Audit, audit_query, audit_schema, preview
 from clv_pipeline.lake import LakeError, Staged, Stamp
 from clv_pipeline.periods import list_periods
+from clv_pipeline.privacy import LOCK
 from clv_pipeline.state import State
 from clv_pipeline.steps import Content, Reach, Step, StepSpec, compared_months, list_history, list_inputs
 
@@ -92,7 +93,7 @@ def ask_ahead(spec: StepSpec, state: State, period: str) -> None:
     if spec.ask_ahead is None or spec.explain_staleness(state, period) is None:
         return
     # What fails here fails again, and is told, when the step runs.
-    with suppress(Exception), state.lake.connect() as con:
+    with suppress(Exception), state.lake.hold(LOCK, shared=True), state.lake.connect() as con:
         step = Step(con, state.lake, state.settings, state, [period])
         _expose_reads(spec, step)
         spec.ask_ahead(step)
@@ -100,7 +101,7 @@ def ask_ahead(spec: StepSpec, state: State, period: str) -> None:
 
 def compute_only(spec: StepSpec, state: State, period: str) -> Content | Mapping[str, Content]:
     """What a step says of an as-of month, published nowhere; what it reads has to be there."""
-    with state.lake.connect() as con:
+    with state.lake.hold(LOCK, shared=True), state.lake.connect() as con:
         _require_inputs(spec, state, [period])
         step = Step(con, state.lake, state.settings, state, [period])
         _expose_reads(spec, step)
@@ -129,6 +130,7 @@ def _run_chunk(
     """The outcomes of months computed together; None when an audit failed and each has to be judged alone."""
     lake = state.lake
     with ExitStack() as locks:
+        locks.enter_context(lake.hold(LOCK, shared=True))
         for period in periods:
             locks.enter_context(lake.hold(f"{spec.stage}.{spec.name}.{period}"))
         if spec.one_at_a_time:

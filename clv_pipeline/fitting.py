@@ -1,30 +1,55 @@
-"""A fit in a process of its own, which imports its libraries while this one still works on the data.
+"""Fits, and the backtest that they are made for, in a process beside this one: it has a core of its own.
 
-Belongs here: the process, and the way there and back. Does not belong here: the fit (`clv/models`). Importing the
-libraries takes seconds of one core, and a thread that imports holds up every other thread of its process.
+Belongs here: the process, and the way there and back. Does not belong here: what it computes (`clv/models`,
+`clv/backtest`). Importing the libraries of a fit takes seconds, and a thread that imports holds up every other thread
+of its process. This module imports next to nothing, so that the process can be started before anything else.
 """
 
 import os
 import pickle
 import subprocess
 import sys
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 
-import polars as pl
+if TYPE_CHECKING:
+    import polars as pl
 
-from clv_pipeline.clv.models import ModelFit, fit_models
-from clv_pipeline.clv.models.likelihoods import load_libraries
+    from clv_pipeline.clv.models import ModelFit
 
 _ready: subprocess.Popen[bytes] | None = None
 # One thread: the process answers in the order of the requests.
 _messenger = ThreadPoolExecutor(max_workers=1, thread_name_prefix="fits")
-_asked: dict[bytes, Future[ModelFit | Exception]] = {}
+_asked: dict[bytes, "Asked[ModelFit]"] = {}
+
+
+@dataclass(frozen=True)
+class Asked[T]:
+    """What a call will give: in the process beside this one, or here where there is none."""
+
+    call: Callable[[], T]
+    answer: Future[Any] | None
+
+    def result(self) -> T:
+        """The result, or the exception of the call raised here; waits for it."""
+        if self.answer is None:
+            return self.call()
+        try:
+            found = self.answer.result()
+        except (OSError, EOFError, ValueError, pickle.UnpicklingError):  # it was killed, for want of memory perhaps
+            end_fits()
+            return self.call()
+        if isinstance(found, Exception):
+            raise found
+        return cast(T, found)
 
 
 def prepare_fit() -> int:
-    """Starts a process that is ready for `fit` some seconds later; it ends with this process, however that ends.
+    """Starts a process that is ready for `ask` some seconds later; it ends with this process, however that ends.
 
     Returns its id.
     """
@@ -46,31 +71,44 @@ def end_fits() -> None:
     _asked.clear()
 
 
-def ask_fit(customers: pl.DataFrame, **settings: Any) -> None:
+def is_prepared() -> bool:
+    """Whether `ask` computes beside this process."""
+    return _ready is not None
+
+
+def ask[**P, T](function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Asked[T]:
+    """Has `function`, one of a module, called with these arguments, while this process does something else."""
+    call = partial(function, *args, **kwargs)
+    return Asked(call, _submit(pickle.dumps(call)) if _ready is not None else None)
+
+
+def ask_fit(customers: "pl.DataFrame", **settings: Any) -> None:
     """Has the prepared process fit ahead of the same `fit`, while this one does something else; else does nothing."""
-    if _ready is not None:
-        request = pickle.dumps((customers, settings))
-        _asked[sha256(request).digest()] = _messenger.submit(_exchange, _ready, request)
+    if is_prepared():
+        call, request = _describe_fit(customers, settings)
+        _asked[sha256(request).digest()] = Asked(call, _submit(request))
 
 
-def fit(customers: pl.DataFrame, **settings: Any) -> ModelFit:
+def fit(customers: "pl.DataFrame", **settings: Any) -> "ModelFit":
     """`fit_models(customers, **settings)`, in the prepared process where there is one."""
-    if _ready is None:
-        return fit_models(customers, **settings)
-    request = pickle.dumps((customers, settings))
-    asked = _asked.pop(sha256(request).digest(), None) or _messenger.submit(_exchange, _ready, request)
-    try:
-        answer = asked.result()
-    except (OSError, EOFError, ValueError, pickle.UnpicklingError):  # it was killed, for want of memory perhaps
-        end_fits()
-        return fit_models(customers, **settings)
-    if isinstance(answer, Exception):
-        raise answer
-    return answer
+    call, request = _describe_fit(customers, settings)
+    asked = _asked.pop(sha256(request).digest(), None)
+    return (asked or Asked(call, _submit(request) if is_prepared() else None)).result()
 
 
-def _exchange(process: "subprocess.Popen[bytes]", request: bytes) -> ModelFit | Exception:
-    if process.stdin is None or process.stdout is None:
+def _describe_fit(customers: "pl.DataFrame", settings: dict[str, Any]) -> tuple[Callable[[], "ModelFit"], bytes]:
+    from clv_pipeline.clv.models import fit_models  # noqa: PLC0415 - see the module
+
+    call = partial(fit_models, customers, **settings)
+    return call, pickle.dumps(call)
+
+
+def _submit(request: bytes) -> Future[Any]:
+    return _messenger.submit(_exchange, _ready, request)
+
+
+def _exchange(process: "subprocess.Popen[bytes] | None", request: bytes) -> Any:
+    if process is None or process.stdin is None or process.stdout is None:
         raise OSError("no way to the process")
     process.stdin.write(request)
     process.stdin.flush()
@@ -78,14 +116,16 @@ def _exchange(process: "subprocess.Popen[bytes]", request: bytes) -> ModelFit | 
 
 
 def _serve(requests: IO[bytes], answers: IO[bytes]) -> None:
+    from clv_pipeline.clv.models import load_libraries  # noqa: PLC0415 - see the module
+
     load_libraries()
     while True:
         try:
-            customers, settings = pickle.load(requests)
+            call = pickle.load(requests)
         except EOFError:
             return
         try:
-            answer: ModelFit | Exception = fit_models(customers, **settings)
+            answer: Any = call()
         except Exception as error:
             answer = error
         pickle.dump(answer, answers)
@@ -93,7 +133,7 @@ def _serve(requests: IO[bytes], answers: IO[bytes]) -> None:
 
 
 def main() -> None:
-    """Answers fits from standard input on standard output, until the other side closes."""
+    """Answers calls from standard input on standard output, until the other side closes."""
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # What a library prints must not get into the answers.
     _serve(sys.stdin.buffer, answers)

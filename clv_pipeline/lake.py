@@ -103,12 +103,12 @@ class Lake:
 
     def read_stamps(self, table: str) -> dict[str, Stamp]:
         """The stamps of all published partitions of `table`, by month."""
-        found = ((period, _read_stamp(path)) for period, path in self.published(table).items())
+        found = ((period, read_stamp(path)) for period, path in self.published(table).items())
         return {period: stamp for period, stamp in found if stamp}
 
     def read_stamp(self, table: str, period: str) -> Stamp | None:
         """The stamp of one partition; None when it is not published."""
-        return _read_stamp(self.path(table, period))
+        return read_stamp(self.path(table, period))
 
     @contextmanager
     def connect(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -149,12 +149,15 @@ class Lake:
         return wanted
 
     @contextmanager
-    def hold(self, name: str) -> Iterator[None]:
-        """Holds the lock called `name`; waits for whoever has it. The kernel frees it when the holder dies."""
+    def hold(self, name: str, *, shared: bool = False) -> Iterator[None]:
+        """Holds the lock called `name`; waits for whoever has it. The kernel frees it when the holder dies.
+
+        Any number of holders share a lock where all of them asked for it so.
+        """
         path = self.root / ".locks" / f"{name}.lock"
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a") as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX)
+            fcntl.flock(handle, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
             yield
 
     def stage(
@@ -205,7 +208,7 @@ class Lake:
         target = self.path(staged.table, staged.period)
         target.parent.mkdir(parents=True, exist_ok=True)
         staging = self.staging_file(staged.table, staged.period)
-        self._copy(con, staged.query, staging, stamp)
+        self.copy(con, staged.query, staging, stamp)
         rename_durably(staging, target)
         self.failed_file(staged.table, staged.period).unlink(missing_ok=True)
         return stamp
@@ -215,7 +218,7 @@ class Lake:
         target = self.failed_file(staged.table, staged.period)
         target.parent.mkdir(parents=True, exist_ok=True)
         stamp = Stamp(staged.content, staged.rows, "", "", datetime.now(UTC).isoformat(timespec="seconds"))
-        self._copy(con, staged.query, target, stamp)
+        self.copy(con, staged.query, target, stamp)
         return target
 
     def failed_file(self, table: str, period: str) -> Path:
@@ -229,11 +232,13 @@ class Lake:
         return folder / f"{table}-{period}-{os.getpid()}-{time.monotonic_ns()}.parquet"
 
     @staticmethod
-    def _copy(con: duckdb.DuckDBPyConnection, query: str, target: Path, stamp: Stamp) -> None:
-        text = quote_literal(json.dumps(asdict(stamp), default=str))
+    def copy(con: duckdb.DuckDBPyConnection, query: str, target: Path, stamp: Stamp | None) -> None:
+        """Writes the rows of `query`, and the stamp where there is one, to the Parquet file `target`."""
+        text = quote_literal(json.dumps(asdict(stamp), default=str)) if stamp else ""
+        footer = f", KV_METADATA {{{_STAMP_KEY}: {text}}}" if stamp else ""
         con.execute(
             f"COPY ({query}) TO {quote_literal(str(target))}"
-            f" (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, KV_METADATA {{{_STAMP_KEY}: {text}}})"
+            f" (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1{footer})"
         )
 
     def sweep(self) -> None:
@@ -272,7 +277,8 @@ def rename_durably(source: Path, target: Path) -> None:
         os.close(folder)
 
 
-def _read_stamp(path: Path) -> Stamp | None:
+def read_stamp(path: Path) -> Stamp | None:
+    """The stamp in the footer of a file; None without a file or a stamp."""
     try:
         found = path.stat()
         return _read_footer(path, found.st_ino, found.st_mtime_ns)

@@ -23,6 +23,7 @@ import polars as pl
 from clv_pipeline.lake import Lake, rename_durably
 from clv_pipeline.ledger import Ledger
 from clv_pipeline.mapping import expose_parsed, list_source_columns, parse_parameters
+from clv_pipeline.privacy import LOCK, Guard, open_guard
 from clv_pipeline.settings import Settings
 from clv_pipeline.sources import (
     BadFile,
@@ -74,21 +75,21 @@ def land_transactions(lake: Lake, settings: Settings) -> Load:
     """Lands every file under `[source] path` that is new, has grown or has changed since it was last delivered.
 
     Of a database, the rows of its table that are new or have changed. Raises LedgerError when settings that decide how
-    landed rows are read have changed since, and what `databases.extracts` raises.
+    landed rows are read have changed since, PrivacyError when the key has, and what `databases.extracts` raises.
     """
     lake.prepare()
-    with lake.hold("landing"):
+    with lake.hold(LOCK, shared=True), lake.hold("landing"):
         landed = Ledger.read(lake)
+        guard = open_guard(lake, settings, has_data=not landed.batches.is_empty())
         ledger = landed.accept_reading(settings)
         if ledger is not landed:
             ledger.commit(lake, settings)
         _sweep_uncommitted(lake, ledger)
-        if settings.source.kind == "sql":
-            return _land_table(lake, settings, ledger)
-        return _land_files(lake, settings, ledger)
+        land = _land_table if settings.source.kind == "sql" else _land_files
+        return land(lake, settings, guard, ledger)
 
 
-def _land_files(lake: Lake, settings: Settings, ledger: Ledger) -> Load:
+def _land_files(lake: Lake, settings: Settings, guard: Guard, ledger: Ledger) -> Load:
     files = list_files(settings)
     deliveries, seen, bad = _find_deliveries(files, ledger)
     if not deliveries:
@@ -96,20 +97,21 @@ def _land_files(lake: Lake, settings: Settings, ledger: Ledger) -> Load:
             ledger.remember_times(seen).commit(lake, settings)
         return Load(unchanged_files=len(files) - len(bad), bad_files=tuple(bad))
     needed = list(settings.source.columns.values())
-    with _open_place(lake, settings, ledger) as (con, place):
-        bad += stage_files(con, [d.file for d in deliveries], place.folder, settings.source.encoding, needed)
+    with _open_place(lake, settings, guard, ledger) as (con, place):
+        files_now = [d.file for d in deliveries]
+        protect = guard.bind(con, settings)
+        bad += stage_files(con, files_now, place.folder, settings.source.encoding, needed, protect=protect)
         unreadable = {problem.name for problem in bad}
         deliveries = [d for d in deliveries if d.file.name not in unreadable]
         load = _append(con, place, ledger.remember_times(seen), deliveries)
     return replace(load, unchanged_files=len(files) - len(deliveries) - len(bad), bad_files=tuple(bad))
 
 
-def _land_table(lake: Lake, settings: Settings, ledger: Ledger) -> Load:
+def _land_table(lake: Lake, settings: Settings, guard: Guard, ledger: Ledger) -> Load:
     from clv_pipeline.databases.extracts import extract_news  # noqa: PLC0415  (its libraries are an extra)
 
-    last = ledger.last_batch(settings.source.table or "")
-    with _open_place(lake, settings, ledger) as (con, place):
-        extract = extract_news(con, settings, last["checkpoint"] if last else None, place.folder)
+    with _open_place(lake, settings, guard, ledger) as (con, place):
+        extract = extract_news(con, settings, guard, ledger.last_checkpoint(settings.source.table), place.folder)
         if extract is None:
             return Load(unchanged_files=1)
         sha256 = digest(extract.file)
@@ -120,11 +122,14 @@ def _land_table(lake: Lake, settings: Settings, ledger: Ledger) -> Load:
 
 
 @contextmanager
-def _open_place(lake: Lake, settings: Settings, ledger: Ledger) -> Iterator[tuple[duckdb.DuckDBPyConnection, _Place]]:
+def _open_place(
+    lake: Lake, settings: Settings, guard: Guard, ledger: Ledger
+) -> Iterator[tuple[duckdb.DuckDBPyConnection, _Place]]:
     load = ledger.next_load
     folder = Path(mkdtemp(prefix=f"load-{load}-", dir=lake.root / ".staging"))
     try:
         with lake.connect() as con:
+            guard.encrypt_spill(con)
             yield con, _Place(lake, settings, load, folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

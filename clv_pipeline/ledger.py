@@ -150,6 +150,11 @@ class Ledger:
         """The latest batch that `source` delivered."""
         return self._last.get(source)
 
+    def last_checkpoint(self, source: str | None) -> str | None:
+        """Up to where the latest batch of `source` has read it; None before the first."""
+        last = self.last_batch(source or "")
+        return last["checkpoint"] if last else None
+
     def live(self, settings: Settings) -> pl.DataFrame:
         """The batches whose rows count: all with a line id, else those since each file was last replaced."""
         if self.is_keyed(settings):

@@ -16,6 +16,7 @@ from clv_pipeline.door import open_views, rebuild_door
 from clv_pipeline.lake import Lake, LakeError, rename_durably
 from clv_pipeline.pins import PINS
 from clv_pipeline.pipeline import AS_OF_STEPS, MONTH_STEPS
+from clv_pipeline.privacy import LOCK
 from clv_pipeline.settings import Settings
 from clv_pipeline.sql import load_sql, quote_literal
 from clv_pipeline.state import State
@@ -88,7 +89,7 @@ def publish_report(lake: Lake, settings: Settings, as_of: str | None = None) -> 
 
     Raises LakeError when no as-of month has been run yet.
     """
-    with lake.hold("report"):
+    with lake.hold(LOCK, shared=True), lake.hold("report"):
         return _publish_report(lake, settings, as_of)
 
 
@@ -134,7 +135,7 @@ def draw_lenses(lake: Lake, settings: Settings, as_of: str) -> dict[str, dict[st
     from clv_pipeline.renderings import READ_BESIDE, render_charts  # noqa: PLC0415
 
     lenses = [name for name in _AS_OF_TABLES if name.startswith("lenses.")]
-    with open_views(lake, settings) as con:
+    with lake.hold(LOCK, shared=True), open_views(lake, settings) as con:
         tables = _gather(con, as_of, (*lenses, *READ_BESIDE))
     return render_charts(tables, _state_facts(State(lake, settings), settings, as_of, [as_of]))
 

@@ -19,10 +19,11 @@ import dagster as dg
 from clv_pipeline.alerts import watch
 from clv_pipeline.assembly import build_definitions, find_partitions
 from clv_pipeline.automation import RANGE_END_TAG, RANGE_START_TAG, keys_of, range_tags
+from clv_pipeline.clv.models import prepare_models
 from clv_pipeline.dead_runs import SIGN_TAG, fail_dead_runs, show_life
 from clv_pipeline.event_log import close_event_log, keep_event_log_open
 from clv_pipeline.execution import ask_ahead
-from clv_pipeline.fitting import end_fits, prepare_fit
+from clv_pipeline.fitting import ask, end_fits, prepare_fit
 from clv_pipeline.lake import Lake
 from clv_pipeline.ledger import Ledger
 from clv_pipeline.periods import list_periods
@@ -157,9 +158,16 @@ class Runner:
             if not plans:
                 break
             if not state.stamps("models.parameters") or any(MODELS in plan.steps for plan in plans):
-                prepare_fit()
+                self._prepare_fit()
             done += [self._run_through(plan) for plan in plans]
         return done
+
+    def _prepare_fit(self) -> None:
+        """Has the fit ready by the time that the months are there."""
+        models = self.settings.models
+        prepare_fit()
+        if not models.covariates:  # How many coefficients there are is only known with the customers.
+            ask(prepare_models, models.candidates, models.priors)
 
     def _run_through(self, plan: PlannedRun, *, force: bool = False) -> PlannedRun:
         landed = Ledger.identify(self.lake)

@@ -20,10 +20,12 @@ from clv_pipeline.database_settings import reject_written_secrets
 from clv_pipeline.drift_settings import RENAMED, Drift
 from clv_pipeline.model_settings import Backtest, Models
 from clv_pipeline.period_settings import Lenses, Periods, Section
+from clv_pipeline.privacy_settings import KEY_VARIABLE, Privacy
 from clv_pipeline.source_settings import Source
 from clv_pipeline.wording import explain_setting
 
 _LISTED = 20
+_NO_SETTINGS = {"CLV_CONFIG", "CLV_DEBUG", KEY_VARIABLE}
 
 
 class SettingsError(ValueError):
@@ -98,6 +100,7 @@ class Settings(Section):
     publication: Publication = Field(default_factory=Publication)
     automation: Automation = Field(default_factory=Automation)
     alerts: Alerts = Field(default_factory=Alerts)
+    privacy: Privacy = Field(default_factory=Privacy)
     engine: Engine = Field(default_factory=Engine)
     config_file: Path = Field(default=Path("clv.toml"), exclude=True)
 
@@ -198,7 +201,7 @@ def _read_environment(environment: Mapping[str, str]) -> Iterator[tuple[str, tup
     known = {"CLV_" + "_".join(keys).upper(): keys for keys in _walk(Settings, ())}
     # In name order, so that one column's variable adds to, and wins over, the variable with the whole table.
     for name, text in sorted(environment.items()):
-        if not name.startswith("CLV_") or name in {"CLV_CONFIG", "CLV_DEBUG"} or not text:
+        if not name.startswith("CLV_") or name in _NO_SETTINGS or not text:
             continue
         if name.startswith("CLV_SOURCE_COLUMNS_"):
             yield name, ("source", "columns", name.removeprefix("CLV_SOURCE_COLUMNS_").lower()), text

@@ -6,7 +6,7 @@ the columns mean (`sql/1_transactions/parsed.sql`) or which rows are new (`landi
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,8 @@ _FILES_PER_READ = 500
 _LISTED_COLUMNS = 20
 # What a wide glob would find of the pipeline's own, below home.
 _OWN_FOLDERS = ("lake", "report", "dagster_home")
+# Makes of delivered rows, a SELECT with these columns of the source, what may be written.
+Protect = Callable[[str, Sequence[str]], str]
 RESERVED_COLUMNS = ("batch_id", "source", "row_number", "loaded_at", "seq", "malformed", "period")
 
 
@@ -116,11 +118,13 @@ def stage_files(
     folder: Path,
     encoding: str,
     needed: Sequence[str],
+    *,
+    protect: Protect,
 ) -> list[BadFile]:
     """Writes the rows of `files` to Parquet under `folder`: source, row_number, malformed and their columns as text.
 
-    `needed` are the columns that every file must have. Returns the files that could not be read; none of their rows
-    is written.
+    `needed` are the columns that every file must have; nothing is written that has not gone through `protect`. Returns
+    the files that could not be read; none of their rows is written.
     """
     bad: list[BadFile] = []
     number = 0
@@ -136,7 +140,7 @@ def stage_files(
             batch = queue.pop()
             target = folder / f"raw_{number}.parquet"
             try:
-                _stage_batch(con, batch, target, encoding, needed)
+                _stage_batch(con, batch, target, encoding, needed, protect=protect)
                 number += 1
             except (duckdb.Error, _UnreadableError) as error:
                 target.unlink(missing_ok=True)
@@ -187,6 +191,8 @@ def _stage_batch(
     target: Path,
     encoding: str,
     needed: Sequence[str],
+    *,
+    protect: Protect,
 ) -> None:
     paths = quote_paths(file.path for file in batch)
     con.execute("DROP TABLE IF EXISTS reject_errors; DROP TABLE IF EXISTS reject_scans")
@@ -218,7 +224,8 @@ def _stage_batch(
     rejected = """
         UNION ALL BY NAME SELECT f.source, r.row_number, r.problem AS malformed
         FROM rejected r JOIN delivered_file f USING (path)"""
-    con.execute(f"COPY ({accepted}{rejected if rejects else ''}) TO {quote_literal(str(target))} (FORMAT parquet)")
+    rows = protect(accepted + (rejected if rejects else ""), [stored_name(name) for name in columns])
+    con.execute(f"COPY ({rows}) TO {quote_literal(str(target))} (FORMAT parquet)")
     con.execute("DROP TABLE numbered")
 
 

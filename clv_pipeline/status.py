@@ -15,6 +15,7 @@ from clv_pipeline.alerts.log import AlertLog
 from clv_pipeline.automation import list_new_files
 from clv_pipeline.clv.models.promotion import REUSED
 from clv_pipeline.door import find_published_scores
+from clv_pipeline.erasure import is_cut_off
 from clv_pipeline.lake import Lake
 from clv_pipeline.ledger import UNDATED
 from clv_pipeline.periods import group_ranges, list_periods
@@ -50,6 +51,8 @@ def print_status(settings: Settings, console: Console) -> None:
         _print_drift(lake, console)
     for alert in AlertLog.read(lake).active.iter_rows(named=True):
         _say(console, "alert", f"since {alert['since']}: {alert['what']}")
+    if is_cut_off(lake):
+        _say(console, "privacy", "an erasure was cut off; `clv forget` without an id completes it")
     if quarantine := describe_quarantine(state):
         _say(console, "rejected", quarantine)
     _print_failed(lake, console)

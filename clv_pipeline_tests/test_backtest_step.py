@@ -10,12 +10,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from clv_pipeline.clv.backtest import rounds
 from clv_pipeline.clv.models import ModelFit
 from clv_pipeline.clv.models.fit import PARAMETER_SCHEMA
 from clv_pipeline.pipeline import MONTH_STEPS
 from clv_pipeline.plan import plan_months
 from clv_pipeline.settings import load_settings
-from clv_pipeline.stages import backtest, models
+from clv_pipeline.stages import models
 from clv_pipeline.stages.backtest import BACKTEST, choose_origins
 from clv_pipeline.stages.models import MODELS
 from clv_pipeline.stages.rfm import RFM
@@ -61,7 +62,7 @@ def know(_customers: pl.DataFrame, *, transactions: str, **_settings: object) ->
 
 @pytest.fixture(autouse=True)
 def know_parameters(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backtest, "fit", know)
+    monkeypatch.setattr(rounds, "fit_models", know)
     monkeypatch.setattr(models, "fit", know)
 
 

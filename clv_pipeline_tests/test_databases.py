@@ -209,6 +209,18 @@ def test_no_secret_is_in_the_settings_or_in_an_error(shop: TableShop, monkeypatc
     assert shop.land().batches == 1
 
 
+def test_ids_of_a_table_become_pseudonyms_before_anything_is_written(
+    shop: TableShop, server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLV_PRIVACY_KEY", "k" * 40)
+    shop.config.write_text(shop.config.read_text() + "[privacy]\npseudonyms = true\n")
+    shop._open()
+    fill(server, 1, 4)
+    assert (shop.land().rows, shop.land().batches) == (3, 0)
+    landed = pl.read_parquet(shop.lake.root / "landing" / "lines", hive_partitioning=False)["customer_id"]
+    assert set(landed.str.len_chars()) == {32}
+
+
 @pytest.mark.parametrize(
     ("connection", "what"),
     [("postgresql://clv:hunter2@db/shop", "password"), ("snowflake://me@account/db?token=abc", "token")],

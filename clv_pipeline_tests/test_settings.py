@@ -68,6 +68,8 @@ EVERY_SETTING = {
     "alerts.urls": ("json://a, json://b", (SecretStr("json://a"), SecretStr("json://b"))),
     "alerts.link": ("http://clv", "http://clv"),
     "alerts.stale_after_days": ("2", 2.0),
+    "privacy.pseudonyms": ("true", True),
+    "privacy.key_file": ("secrets/clv.key", "clv.key"),
     "engine.threads": ("3", 3),
     "engine.memory_limit": ("1.5 GiB", "1.5 GiB"),
 }

@@ -16,13 +16,14 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from clv_pipeline import assembly, automation
+from clv_pipeline.clv.backtest import rounds
 from clv_pipeline.clv.drift.checks import Check, Topic, table_checks
 from clv_pipeline.clv.drift.levels import Limits
 from clv_pipeline.clv.models import ModelFit
 from clv_pipeline.periods import list_periods
 from clv_pipeline.pipeline import AS_OF_STEPS
 from clv_pipeline.plan import plan_as_of
-from clv_pipeline.stages import backtest, drift, models, report
+from clv_pipeline.stages import drift, models, report
 from clv_pipeline.steps import Reach, Read, Step
 from clv_pipeline_tests.orchestra import Orchestra
 from clv_pipeline_tests.processes import make_rows
@@ -60,8 +61,8 @@ TABLES = (*(table.name for step in STEPS for table in step.tables), "scores.curr
 
 @pytest.fixture
 def open_company(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Warehouse]:
-    for module in (models, backtest):
-        monkeypatch.setattr(module, "fit", fit_or_doubt)
+    monkeypatch.setattr(models, "fit", fit_or_doubt)
+    monkeypatch.setattr(rounds, "fit_models", fit_or_doubt)
     for module in (assembly, automation):
         monkeypatch.setattr(module, "AS_OF_STEPS", STEPS)
     monkeypatch.setattr(report, "publish_report", lambda lake, _: lake.path("landing.batches", "all"))

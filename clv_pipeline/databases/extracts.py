@@ -21,9 +21,11 @@ import duckdb
 from clv_pipeline.databases.connection import Database, DatabaseAwayError, DatabaseError, open_database
 from clv_pipeline.databases.reading import TableReader, as_moment, open_table
 from clv_pipeline.databases.replication import extract_changes
-from clv_pipeline.databases.staging import stage_rows
+from clv_pipeline.databases.staging import Stage
 from clv_pipeline.lake import Lake
-from clv_pipeline.settings import Settings
+from clv_pipeline.ledger import Ledger
+from clv_pipeline.privacy import LOCK, Guard, PrivacyError, open_guard
+from clv_pipeline.settings import Settings, SettingsError
 from clv_pipeline.sources import stored_name
 from clv_pipeline.sql import quote_literal, quote_name
 
@@ -63,9 +65,11 @@ class Extract:
 
 
 def extract_news(
-    con: duckdb.DuckDBPyConnection, settings: Settings, checkpoint: str | None, folder: Path
+    con: duckdb.DuckDBPyConnection, settings: Settings, guard: Guard, checkpoint: str | None, folder: Path
 ) -> Extract | None:
     """Reads the table of [source] from the last load's `checkpoint` on into `folder`; None where nothing changed.
+
+    Nothing is written that `guard` does not let in.
 
     Raises DatabaseError or DatabaseAwayError, one line without secrets, when it cannot be read to its end.
     """
@@ -74,26 +78,26 @@ def extract_news(
     file = folder / "raw_0.parquet"
     with open_database(source, settings.base) as database:
         reach = extract_changes if source.slot else _extract_since
-        reached = reach(con, database, settings, checkpoint, file)
+        reached = reach(
+            database, settings, checkpoint, Stage(con, name, file, guard.bind(con, settings), guard.is_active)
+        )
     return Extract(name, file, reached) if reached else None
 
 
-def _extract_since(
-    con: duckdb.DuckDBPyConnection, database: Database, settings: Settings, checkpoint: str | None, file: Path
-) -> str | None:
-    """Writes the rows whose cursor lies after `checkpoint` to `file`; returns the new one, None without news."""
+def _extract_since(database: Database, settings: Settings, checkpoint: str | None, stage: Stage) -> str | None:
+    """Stages the rows whose cursor lies after `checkpoint`; returns the new one, None without news."""
     source, since = settings.source, Checkpoint.load(checkpoint)
     wanted = list(dict.fromkeys([*source.columns.values(), source.cursor or ""]))
     reader = open_table(database, source.table or "", wanted)
     _require_time(reader, source.cursor or "")
     reached = _find_latest(reader, settings)
-    stage_rows(con, reader.stream(_since(reader, settings, since)), source.table or "", file)
+    stage.write(reader.stream(_since(reader, settings, since)))
     before = since.moment if since else None
     latest = max((moment for moment in (before, reached) if moment), default=None)
-    if since and _fingerprint(con, settings, file, before) == since.window:
+    if since and _fingerprint(stage, settings, before) == since.window:
         return None
     cursor = latest.isoformat() if latest else None
-    return Checkpoint(cursor, _fingerprint(con, settings, file, latest)).dump()
+    return Checkpoint(cursor, _fingerprint(stage, settings, latest)).dump()
 
 
 def _require_time(reader: TableReader, cursor: str) -> None:
@@ -135,27 +139,34 @@ def _go_back(moment: datetime, settings: Settings) -> datetime:
     return moment - timedelta(minutes=settings.source.lag_minutes)
 
 
-def _fingerprint(con: duckdb.DuckDBPyConnection, settings: Settings, file: Path, latest: datetime | None) -> str:
-    """Tells the rows of `file` from the lag before `latest` on, in any order, from others."""
-    rows = f"read_parquet({quote_literal(str(file))})"
+def _fingerprint(stage: Stage, settings: Settings, latest: datetime | None) -> str:
+    """Tells the staged rows from the lag before `latest` on, in any order, from others."""
+    rows = f"read_parquet({quote_literal(str(stage.file))})"
     if latest is not None:
         cursor = quote_name(stored_name(settings.source.cursor or ""))
         floor = quote_literal(_go_back(latest, settings).isoformat())
         rows += f" WHERE COALESCE(TRY_CAST({cursor} AS TIMESTAMPTZ) >= CAST({floor} AS TIMESTAMPTZ), TRUE)"
     query = f"SELECT count(*), sum(hash(t)) FROM (SELECT * EXCLUDE (row_number) FROM {rows}) AS t"
-    count, total = con.execute(query).fetchall()[0]
+    count, total = stage.con.execute(query).fetchall()[0]
     return f"{count}:{total or 0}"
 
 
-def describe_news(lake: Lake, settings: Settings, checkpoint: str | None) -> str | None:
+def describe_news(lake: Lake, settings: Settings, ledger: Ledger) -> str | None:
     """What a load would find, in a word that changes with it; None where nothing changed.
 
-    A database that cannot be read counts as news once an hour: the load that it asks for says what is wrong.
+    A table that cannot be read counts as news once an hour: the load that it asks for says what is wrong.
     """
     lake.prepare()
+    table = settings.source.table
     try:
-        with TemporaryDirectory(dir=lake.root / ".staging") as folder, lake.connect() as con:
-            extract = extract_news(con, settings, checkpoint, Path(folder))
-    except (DatabaseError, DatabaseAwayError) as error:
-        return f"{settings.source.table}:{datetime.now(UTC):%Y-%m-%d %H}:{error}"
+        with (
+            lake.hold(LOCK, shared=True),
+            TemporaryDirectory(dir=lake.root / ".staging") as folder,
+            lake.connect() as con,
+        ):
+            guard = open_guard(lake, settings, has_data=not ledger.batches.is_empty())
+            guard.encrypt_spill(con)
+            extract = extract_news(con, settings, guard, ledger.last_checkpoint(table), Path(folder))
+    except (DatabaseError, DatabaseAwayError, PrivacyError, SettingsError) as error:
+        return f"{table}:{datetime.now(UTC):%Y-%m-%d %H}:{error}"
     return f"{extract.name}:{extract.checkpoint}" if extract else None

@@ -12,38 +12,32 @@ import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-import duckdb
 import pyarrow as pa
 
 from clv_pipeline.databases.connection import Database, DatabaseError
 from clv_pipeline.databases.pgoutput import DecodeError, Row, decode
 from clv_pipeline.databases.reading import open_table
-from clv_pipeline.databases.staging import stage_rows
+from clv_pipeline.databases.staging import Stage
 from clv_pipeline.settings import Settings
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import sqlalchemy as sa
 
 _BATCH = 10_000
 
 
-def extract_changes(
-    con: duckdb.DuckDBPyConnection, database: Database, settings: Settings, checkpoint: str | None, file: "Path"
-) -> str | None:
-    """Writes the rows that changed since `checkpoint` (all, before the first load) to `file`.
+def extract_changes(database: Database, settings: Settings, checkpoint: str | None, stage: Stage) -> str | None:
+    """Stages the rows that changed since `checkpoint`, all before the first load.
 
     Returns the new checkpoint, None when nothing changed. Raises DatabaseError when the slot cannot be used.
     """
     if database.kind != "postgresql":
         raise DatabaseError(f"[source] slot is for PostgreSQL alone, not for {database.kind}; set cursor instead")
     source = settings.source
-    name = source.table or ""
     with database.explain_errors(f"slot {source.slot}"), _connect(database) as connection:
         if checkpoint is None:
             reached = _make_slot(connection, settings)
-            stage_rows(con, _read_table(database, settings), name, file)
+            stage.write(_read_table(database, settings))
             return json.dumps({"lsn": reached})
         since = json.loads(checkpoint)["lsn"]
         _move_on(connection, settings, since)
@@ -52,7 +46,7 @@ def extract_changes(
         if not rows:
             _move_on(connection, settings, max(int(ahead), int(since)))
             return None
-        stage_rows(con, _as_batches(rows, settings), name, file)
+        stage.write(_as_batches(rows, settings))
         return json.dumps({"lsn": reached})
 
 

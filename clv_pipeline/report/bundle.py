@@ -3,6 +3,7 @@
 Belongs here: making the script and keeping it. Does not belong here: charts.
 """
 
+import sys
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 from importlib.metadata import version
@@ -11,6 +12,8 @@ from tempfile import NamedTemporaryFile
 
 # What the page's own script calls; vl-convert leaves everything else out of the global scope.
 _SNIPPET = "window.vegaEmbed=vegaEmbed;"
+# Made with the environment, so that no first report has to wait for it.
+_SET_UP = Path(sys.prefix) / "share" / "clv_pipeline"
 
 
 @cache
@@ -21,18 +24,27 @@ def make_bundle() -> str:
     return vl_convert.javascript_bundle(_SNIPPET).replace("</script", "<\\/script")
 
 
+def set_up_bundle() -> None:
+    """Makes the script where every report of this environment finds it; part of the set-up."""
+    if not (_SET_UP / _file_name()).is_file():
+        _keep_bundle(_SET_UP)
+
+
 def load_bundle(cache_dir: Path | None) -> str:
-    """The script, from `cache_dir` where an earlier report left it for this version of vl-convert."""
-    if cache_dir is None:
-        return make_bundle()
-    path = cache_dir / _file_name()
-    if path.is_file():
-        return path.read_text(encoding="utf-8")
+    """The script for this version of vl-convert, from the set-up or from `cache_dir`, where it is kept otherwise."""
+    for folder in (_SET_UP, cache_dir):
+        if folder is not None and (folder / _file_name()).is_file():
+            return (folder / _file_name()).read_text(encoding="utf-8")
+    return make_bundle() if cache_dir is None else _keep_bundle(cache_dir)
+
+
+def _keep_bundle(folder: Path) -> str:
     script = make_bundle()
-    cache_dir.mkdir(parents=True, exist_ok=True)
-    with NamedTemporaryFile("w", dir=cache_dir, suffix=".part", delete=False, encoding="utf-8") as file:
+    folder.mkdir(parents=True, exist_ok=True)
+    with NamedTemporaryFile("w", dir=folder, suffix=".part", delete=False, encoding="utf-8") as file:
         file.write(script)
-    Path(file.name).replace(path)
+    Path(file.name).chmod(0o644)
+    Path(file.name).replace(folder / _file_name())
     return script
 
 

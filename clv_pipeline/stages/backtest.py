@@ -1,26 +1,23 @@
 """Stage 5: forecasts from an earlier month, held against what customers did up to the as-of month.
 
-Belongs here: the order in which folds judge and teach, and the tables. Does not belong here: which months are origins
+Belongs here: the folds of a month, and the tables. Does not belong here: which months are origins
 (`backtest_folds.py`), forecasts and measures (`clv/backtest/`), the fit that scores are made from (`models.py`).
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import polars as pl
 
 from clv_pipeline.clv.backtest import (
     Fold,
     FoldResult,
+    Judgement,
     choose_model,
-    fit_candidates,
-    learn_fold,
-    run_fold,
-    sample_fitted,
-    tabulate_recalibrations,
+    judge_folds,
     track_weeks,
 )
-from clv_pipeline.clv.scores import Recalibration
-from clv_pipeline.fitting import ask_fit, fit
+from clv_pipeline.fitting import Asked, ask, is_prepared
 from clv_pipeline.pictures import draw_calibration, draw_choice, draw_tracking
 from clv_pipeline.schemas import backtest as schemas
 from clv_pipeline.stages.backtest_folds import PERIODS, Origin, choose_lesson, choose_origins, take_fold
@@ -37,8 +34,18 @@ _MEASURES, _CALIBRATION, _PIT, _WEEKS, _CHOICE, _RECALIBRATION = (
 )
 # Fewer say more about chance than about a model.
 _FEWEST_CUSTOMERS, _FEWEST_REPEATERS = 100, 10
-# By what they are made from: the folds that fits were asked for and that are still to be judged.
-_kept_folds: dict[str, list[Fold]] = {}
+
+
+@dataclass(frozen=True)
+class _Ahead:
+    """The folds of an as-of month, and what was asked of them before the step runs."""
+
+    folds: list[Fold]
+    judgement: Asked[Judgement]
+
+
+# By what they are made from.
+_ahead: dict[str, _Ahead] = {}
 
 
 def compute_backtest(step: Step) -> dict[str, pl.DataFrame]:
@@ -53,60 +60,45 @@ def compute_backtest(step: Step) -> dict[str, pl.DataFrame]:
 
 def _judge(step: Step) -> dict[str, pl.DataFrame]:
     origins = choose_origins(step)
-    folds = take_folds(step, [*origins, *choose_lesson(step, origins)])
+    ahead = _ahead.pop(BACKTEST.inputs(step.state, step.period) or "", None)
+    folds = ahead.folds if ahead else take_folds(step, origins)
     if not folds:
         step.record(_CHOICE, {"notes": [_explain_nothing(step, origins)]})
         return {table.name: table.schema.empty() for table in BACKTEST.tables if table.name != REFITS}
-    results, recalibrations = _judge_folds(step, origins, folds)
+    judgement = (ahead.judgement if ahead else _ask_judgement(step, origins, folds)).result()
+    results = list(zip(origins, judgement.results, strict=False))
     first, latest = origins[0], results[0][1]
     weeks = track_weeks(folds[0].customers, _count_weeks(step, first), latest.fitted, first.weeks)
     notes = [note for _, result in results for note in result.notes]
     choice = choose_model([result.measures for _, result in results])
     step.record(_CHOICE, {"notes": list(dict.fromkeys(notes))})
-    return _name_tables(step, results, weeks, choice) | _name_recalibrations(step, first, recalibrations)
+    recalibrations = _name_recalibrations(step, first, judgement.recalibrations)
+    return _name_tables(step, results, weeks, choice) | recalibrations
 
 
-def _judge_folds(
-    step: Step, origins: Sequence[Origin], folds: Sequence[Fold]
-) -> tuple[list[tuple[Origin, FoldResult]], pl.DataFrame]:
-    """Each fold that has an origin, the latest first, and what the latest teaches.
-
-    From the earliest on, so that each is judged with the intervals that would have been issued at its origin.
-    """
-    models, recalibrate = step.settings.models, step.settings.backtest.recalibrate
-    learnt: dict[str, Recalibration] = {}
-    for fold in folds[len(origins) :]:
-        fitted, _ = fit_candidates(fold.customers, models.candidates, priors=models.priors, fit=fit)
-        learnt = learn_fold(fold, fitted)
-    results: list[tuple[Origin, FoldResult]] = []
-    for origin, fold in reversed(list(zip(origins, folds, strict=False))):
-        result = run_fold(fold, models.candidates, priors=models.priors, fit=fit, issued=learnt)
-        learnt = learn_fold(fold, result.fitted) if recalibrate else {}
-        results.insert(0, (origin, result))
-    return results, tabulate_recalibrations(learnt, folds[0].customers.height)
-
-
-def ask_fits(step: Step) -> None:
-    """Has the candidates fitted while other steps run; the folds are kept for `compute_backtest`."""
-    made_from = BACKTEST.inputs(step.state, step.period)
-    if made_from is None or not find_refit(step).due:
-        return
+def _ask_judgement(step: Step, origins: Sequence[Origin], folds: Sequence[Fold]) -> Asked[Judgement]:
+    """Has the folds judged: those that have an origin, taught by one before them where there is one."""
     models = step.settings.models
+    judged, lessons = folds[: len(origins)], folds[len(origins) :]
+    recalibrate = step.settings.backtest.recalibrate
+    return ask(judge_folds, judged, lessons, models.candidates, priors=models.priors, recalibrate=recalibrate)
+
+
+def ask_backtest_ahead(step: Step) -> None:
+    """Has the folds judged while other steps run, for `compute_backtest`."""
+    made_from = BACKTEST.inputs(step.state, step.period)
+    if made_from is None or not is_prepared() or not find_refit(step).due:
+        return
     origins = choose_origins(step)
-    folds = take_folds(step, [*origins, *choose_lesson(step, origins)])
-    _kept_folds.clear()
-    _kept_folds[made_from] = folds
-    for fold in reversed(folds):
-        for candidate in models.candidates:
-            ask_fit(sample_fitted(fold.customers), transactions=candidate, estimation="map", priors=models.priors)
+    _ahead.clear()
+    if folds := take_folds(step, origins):
+        _ahead[made_from] = _Ahead(folds, _ask_judgement(step, origins, folds))
 
 
 def take_folds(step: Step, origins: Sequence[Origin]) -> list[Fold]:
-    """The folds of the origins, up to the first with too few customers to judge a model by."""
-    if kept := _kept_folds.pop(BACKTEST.inputs(step.state, step.period) or "", None):
-        return kept
+    """The folds of the origins and of the lesson, up to the first with too few customers to judge a model by."""
     folds: list[Fold] = []
-    for origin in origins:
+    for origin in (*origins, *choose_lesson(step, origins)):
         fold = take_fold(step, origin)
         repeaters = fold.customers.filter(pl.col("frequency") > 0).height
         if fold.customers.height < _FEWEST_CUSTOMERS or repeaters < _FEWEST_REPEATERS:
@@ -205,5 +197,5 @@ BACKTEST = StepSpec(
     kinds=frozenset({"python", "pymc"}),
     one_at_a_time=True,
     sees="ended",
-    ask_ahead=ask_fits,
+    ask_ahead=ask_backtest_ahead,
 )

@@ -17,6 +17,7 @@ from clv_pipeline.lake import Lake
 from clv_pipeline.landing import Load, land_transactions
 from clv_pipeline.ledger import UNDATED
 from clv_pipeline.mapping import expose_parsed, parse_parameters
+from clv_pipeline.privacy import LOCK
 from clv_pipeline.retries import retry_what_passes
 from clv_pipeline.schemas.transactions import Lines, Quarantine
 from clv_pipeline.settings import Settings
@@ -108,7 +109,7 @@ def _describe_load(load: Load) -> dict[str, Any]:
 def publish_undated(lake: Lake, settings: Settings) -> None:
     """Publishes the rejected rows that no month can be told for."""
     table = "transactions.quarantine"
-    with lake.hold("transactions.undated"):
+    with lake.hold(LOCK, shared=True), lake.hold("transactions.undated"):
         state = State(lake, settings)
         inputs = TRANSACTIONS.code_version(settings) + state.fingerprints.get(UNDATED, "")
         before = lake.read_stamp(table, UNDATED)

@@ -37,6 +37,7 @@ class Scripts(HTMLParser):
 def test_the_library_is_in_the_page_once_and_kept_for_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     facts = make_facts("2023-12")
     tables = make_tables(make_tiny(20), facts)
+    monkeypatch.setattr(bundle, "_SET_UP", tmp_path / "environment")
     html = build_report(tables, facts, cache_dir=tmp_path)
     monkeypatch.setattr(bundle, "make_bundle", lambda: pytest.fail("bundled again"))
 
@@ -46,3 +47,14 @@ def test_the_library_is_in_the_page_once_and_kept_for_the_next(tmp_path: Path, m
     assert script.startswith(bundle.load_bundle(tmp_path))
     assert script.rstrip().endswith(CHARTS.read_text(encoding="utf-8").rstrip())
     assert len(html.encode()) < 1_500_000
+
+
+def test_what_the_set_up_made_serves_every_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bundle, "_SET_UP", tmp_path / "environment")
+    monkeypatch.setattr(bundle, "make_bundle", lambda: "made by the set-up")
+    bundle.set_up_bundle()
+    monkeypatch.setattr(bundle, "make_bundle", lambda: pytest.fail("bundled again"))
+    bundle.set_up_bundle()
+
+    assert bundle.load_bundle(tmp_path / "home") == "made by the set-up"
+    assert not (tmp_path / "home").exists()

@@ -57,7 +57,7 @@ class Page(HTMLParser):
 @pytest.fixture(autouse=True, scope="module")
 def stand_in_for_the_chart_library() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(bundle, "make_bundle", lambda: "window.vegaEmbed = null;")
+        patch.setattr(bundle, "load_bundle", lambda _: "window.vegaEmbed = null;")
         yield
 
 

@@ -6,6 +6,7 @@ from clv_pipeline.clv.backtest.distributions import learn_fold
 from clv_pipeline.clv.backtest.folds import FoldResult, run_fold
 from clv_pipeline.clv.backtest.holdout import Fold, fit_candidates, sample_fitted
 from clv_pipeline.clv.backtest.learning import RECALIBRATION_SCHEMA, tabulate_recalibrations
+from clv_pipeline.clv.backtest.rounds import Judgement, judge_folds
 from clv_pipeline.clv.backtest.tracking import track_weeks
 
 __all__ = [
@@ -14,8 +15,10 @@ __all__ = [
     "RECALIBRATION_SCHEMA",
     "Fold",
     "FoldResult",
+    "Judgement",
     "choose_model",
     "fit_candidates",
+    "judge_folds",
     "learn_fold",
     "run_fold",
     "sample_fitted",

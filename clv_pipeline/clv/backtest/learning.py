@@ -75,5 +75,6 @@ def _find_volatility(models: Models, customers: pl.DataFrame, weeks: float) -> f
         likely = np.where(n == 0, 1 - alive, 0.0) + alive * bought
         return volatility * exposure / _LIKELY_VARIANCE - float(np.log(np.maximum(likely, LEAST_PROBABILITY)).sum())
 
-    found: Any = minimize_scalar(count_against, bounds=_LOG_RANGE, method="bounded")
+    # A hundredth of a variance that is read off a few thousand customers is more than they tell.
+    found: Any = minimize_scalar(count_against, bounds=_LOG_RANGE, method="bounded", options={"xatol": 0.01})
     return float(np.exp(found.x))

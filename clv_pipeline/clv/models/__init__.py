@@ -1,9 +1,10 @@
 """Purchase and spend models: fitted to customers, and as closed forms to score with.
 
-`fit_models` alone imports pymc, when it is called; everything else here is numpy.
+`fit_models`, and what prepares it, alone import pymc, when they are called; everything else here is numpy.
 """
 
-from clv_pipeline.clv.models.fit import fit_models
+from clv_pipeline.clv.models.fit import fit_models, prepare_models
+from clv_pipeline.clv.models.likelihoods import load_libraries
 from clv_pipeline.clv.models.nbd import fit_nbd
 from clv_pipeline.clv.models.priors import PARAMETERS, resolve_priors
 from clv_pipeline.clv.models.purchases import (
@@ -27,8 +28,10 @@ __all__ = [
     "expected_spend",
     "fit_models",
     "fit_nbd",
+    "load_libraries",
     "p_alive",
     "population_spend",
+    "prepare_models",
     "purchase_probabilities",
     "resolve_priors",
 ]

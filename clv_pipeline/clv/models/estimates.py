@@ -20,7 +20,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from clv_pipeline.clv.models.covariates import name_coefficients
-from clv_pipeline.clv.models.likelihoods import Evaluate, compile_posterior, copy_posterior, has_gradient
+from clv_pipeline.clv.models.likelihoods import Evaluate, compile_posterior, copy_posterior
 from clv_pipeline.clv.models.modes import Mode, Objective, find_mode
 from clv_pipeline.clv.models.priors import PARAMETERS, Priors, prior_modes
 from clv_pipeline.clv.models.result import DRAW_SCHEMA, ModelError
@@ -156,9 +156,9 @@ def _draw(
     if estimation.kind == "laplace":
         centre = mode if posterior.priors is None else _centre(posterior, data, mode)
         return draw_laplace(centre, estimation, generator, floors), {}
-    # Thousands of evaluations repay the longer compilation; that of hyp2f1 gains nothing by it.
-    compiled = posterior.compile("NUMBA" if has_gradient(model) else "FAST_COMPILE")
-    build = partial(_bind_copy, model, compiled, data)
+    # Thousands of evaluations repay the longer compilation.
+    compiled = posterior.compile("NUMBA")
+    build = partial(_bind_copy, compiled, data)
     theta, metrics = draw_nuts(mode, posterior.logged, build, estimation, seed_of(generator))
     kept = np.flatnonzero((theta > floors).all(axis=1))
     lost = len(theta) - len(kept)
@@ -167,17 +167,16 @@ def _draw(
     return theta, metrics
 
 
-def _bind_copy(model: str, compiled: Evaluate, data: tuple[Vector, ...]) -> Objective:
-    return _bind(model, copy_posterior(compiled), data)
+def _bind_copy(compiled: Evaluate, data: tuple[Vector, ...]) -> Objective:
+    return _bind(copy_posterior(compiled), data)
 
 
 def _centre(posterior: _Posterior, data: tuple[Vector, ...], mode: Mode) -> Mode:
     """The mode of the density of the log-parameters, which is larger by the product of the parameters."""
-    plain, logged = _bind(posterior.model, posterior.compile(), data), posterior.logged
-    gradient = plain.gradient
+    plain, logged = _bind(posterior.compile(), data), posterior.logged
     shifted = Objective(
         value=lambda theta: plain.value(theta) - float(theta[logged].sum()),
-        gradient=(lambda theta: gradient(theta) - logged) if gradient else None,
+        gradient=lambda theta: plain.gradient(theta) - logged,
     )
     return find_mode(shifted, [mode.theta], near=True) or mode
 
@@ -191,10 +190,10 @@ def _search(posterior: _Posterior, data: tuple[Vector, ...]) -> Mode:
     rows = len(data[0])
     if rows > _MANY_ROWS:
         every = -(-2 * rows // _MANY_ROWS)
-        thinned = find_mode(_bind(model, compiled, tuple(column[::every] for column in data)), starts)
+        thinned = find_mode(_bind(compiled, tuple(column[::every] for column in data)), starts)
         near = thinned is not None
         starts = [thinned.theta, *starts] if thinned is not None else starts
-    mode = find_mode(_bind(model, compiled, data), starts, near=near)
+    mode = find_mode(_bind(compiled, data), starts, near=near)
     if mode is None:
         way_out = (
             "use models.priors = 'default'"
@@ -205,7 +204,7 @@ def _search(posterior: _Posterior, data: tuple[Vector, ...]) -> Mode:
     return mode
 
 
-def _bind(model: str, compiled: Evaluate, data: tuple[Vector, ...]) -> Objective:
+def _bind(compiled: Evaluate, data: tuple[Vector, ...]) -> Objective:
     latest: dict[bytes, list[Any]] = {}
 
     def evaluate(theta: Vector) -> list[Any]:
@@ -217,5 +216,5 @@ def _bind(model: str, compiled: Evaluate, data: tuple[Vector, ...]) -> Objective
 
     return Objective(
         value=lambda theta: float(evaluate(theta)[0]),
-        gradient=(lambda theta: evaluate(theta)[2]) if has_gradient(model) else None,
+        gradient=lambda theta: evaluate(theta)[2],
     )

@@ -4,7 +4,7 @@ Belongs here: which rows each model sees, and the units inside the fit. Does not
 uncertainty (`estimates.py`), or what is reported beside the parameters (`evaluation.py`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 
@@ -30,6 +30,7 @@ from clv_pipeline.clv.models.evaluation import (
     evaluate_purchases,
     evaluate_sampling,
 )
+from clv_pipeline.clv.models.likelihoods import compile_posterior
 from clv_pipeline.clv.models.priors import PARAMETERS, Priors, resolve_priors
 from clv_pipeline.clv.models.purchases import PURCHASE_MODELS
 from clv_pipeline.clv.models.result import SPEND_SCHEMA, ModelError, ModelFit
@@ -97,6 +98,12 @@ def fit_models(
         draws=pl.concat([tabulate_draws(transactions, list(purchases.parameters), purchases.draws), spend.draws]),
         doubts={model: doubt for model, doubt in doubts.items() if doubt},
     )
+
+
+def prepare_models(models: Sequence[str], priors: str | Mapping[str, Mapping[str, Mapping[str, object]]]) -> None:
+    """Compiles ahead what `fit_models` will want for any of `models`, without covariates; raises what it raises."""
+    for model in (*models, "gamma_gamma"):
+        compile_posterior(model, resolve_priors(model, priors))
 
 
 @dataclass(frozen=True)

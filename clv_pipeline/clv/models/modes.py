@@ -30,10 +30,10 @@ _CURVATURE_SETTLED = 1e-6
 
 @dataclass(frozen=True)
 class Objective:
-    """Minus the log posterior over log-parameters: its value and, where it is known, its gradient."""
+    """Minus the log posterior over log-parameters: its value and its gradient."""
 
     value: Callable[[Vector], float]
-    gradient: Callable[[Vector], Vector] | None = None
+    gradient: Callable[[Vector], Vector]
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def _descend(objective: Objective, start: Vector) -> Vector:
     for _ in range(_BOXES):
         low, high = np.maximum(theta - _BOX, -_LARGEST_LOG), np.minimum(theta + _BOX, _LARGEST_LOG)
         found = minimize(
-            lambda theta: (objective.value(theta), _compute_slope(objective, theta)),
+            lambda theta: (objective.value(theta), objective.gradient(theta)),
             theta,
             jac=True,
             method="L-BFGS-B",
@@ -83,45 +83,12 @@ def _descend(objective: Objective, start: Vector) -> Vector:
     return theta
 
 
-def _compute_slope(objective: Objective, theta: Vector) -> Vector:
-    """The gradient, good enough to come near the mode: differences of second order take half as many evaluations."""
-    if objective.gradient is not None:
-        return objective.gradient(theta)
-    steps = np.eye(len(theta)) * _STEP
-    return np.array([(objective.value(theta + step) - objective.value(theta - step)) / (2 * _STEP) for step in steps])
-
-
-def compute_gradient(objective: Objective, theta: Vector) -> Vector:
-    """The gradient at `theta`, by differences of fourth order where the objective has none of its own."""
-    if objective.gradient is not None:
-        return objective.gradient(theta)
-    gradient = np.empty_like(theta)
-    for i, step in enumerate(np.eye(len(theta)) * _STEP):
-        near = objective.value(theta + step) - objective.value(theta - step)
-        far = objective.value(theta + 2 * step) - objective.value(theta - 2 * step)
-        gradient[i] = (8 * near - far) / (12 * _STEP)
-    return gradient
-
-
 def compute_hessian(objective: Objective, theta: Vector) -> NDArray[np.float64]:
-    """The matrix of second derivatives at `theta`, by central differences."""
+    """The matrix of second derivatives at `theta`, by central differences of the gradient."""
     steps = np.eye(len(theta)) * _STEP
-    if objective.gradient is not None:
-        rows = [objective.gradient(theta + step) - objective.gradient(theta - step) for step in steps]
-        hessian = np.array(rows) / (2 * _STEP)
-        return (hessian + hessian.T) / 2
-    value, size = objective.value, len(theta)
-    hessian = np.empty((size, size))
-    for i in range(size):
-        for j in range(i + 1):
-            crossed = (
-                value(theta + steps[i] + steps[j])
-                - value(theta + steps[i] - steps[j])
-                - value(theta - steps[i] + steps[j])
-                + value(theta - steps[i] - steps[j])
-            )
-            hessian[i, j] = hessian[j, i] = crossed / (4 * _STEP**2)
-    return hessian
+    rows = [objective.gradient(theta + step) - objective.gradient(theta - step) for step in steps]
+    hessian = np.array(rows) / (2 * _STEP)
+    return (hessian + hessian.T) / 2
 
 
 def _polish(objective: Objective, theta: Vector) -> Mode | None:
@@ -134,7 +101,7 @@ def _polish(objective: Objective, theta: Vector) -> Mode | None:
             factor = _factorise(compute_hessian(objective, theta))
         if factor is None:
             return None
-        gradient = compute_gradient(objective, theta)
+        gradient = objective.gradient(theta)
         step = cho_solve(factor, gradient)
         previous, gain = gain, float(gradient @ step) / 2
         if not np.isfinite(gain) or not np.isfinite(objective.value(theta)):

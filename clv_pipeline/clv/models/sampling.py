@@ -27,7 +27,6 @@ LARGEST_RHAT = 1.01
 SMALLEST_ESS = 400
 LARGEST_SHARE_OF_DIVERGENCES = 0.001
 
-_STEP = 1e-3
 _TAILS = (0.05, 0.95)
 # Starts are spread over this many standard deviations either way, so that R-hat can tell chains apart.
 _SPREAD = 2.0
@@ -95,9 +94,7 @@ def draw_nuts(
             with np.errstate(all="ignore"):
                 theta = mode.theta + turn @ place
                 value = objective.value(theta)
-                force = turn.T @ (logged - objective.gradient(theta)) if objective.gradient else None
-                if force is None:
-                    force = turn.T @ logged.astype(np.float64) - _difference(objective, theta, turn, value)
+                force = turn.T @ (logged - objective.gradient(theta))
             if not np.isfinite(value) or not np.isfinite(force).all():
                 raise _OutOfRangeError("no finite density here")
             return float(highest - value + (theta - mode.theta)[logged].sum()), force
@@ -154,8 +151,3 @@ def explain_nonconvergence(metrics: Mapping[str, float]) -> str | None:
     if share > LARGEST_SHARE_OF_DIVERGENCES:
         return f"{share:.2%} of the draws diverged, more than {LARGEST_SHARE_OF_DIVERGENCES:.1%}"
     return None
-
-
-def _difference(objective: Objective, theta: Vector, turn: NDArray[Any], value: float) -> Vector:
-    """The slope along the columns of `turn`; its small error costs acceptance at most, never exactness."""
-    return np.array([objective.value(theta + _STEP * column) - value for column in turn.T]) / _STEP

@@ -104,7 +104,7 @@ def spend_cdf(
 
     All vectors have one entry per customer; times are in weeks, money in the currency of the parameters, an unknown
     monetary_value is nan. S = 0 has the probability of no purchase; a y below 0, as after refunds, gives 0 and 0.
-    With the Gamma-Gamma interpolated on a grid, to about .0005; with mean_spend every purchase brings the mean.
+    With mean_spend every purchase brings the mean.
     """
     unit = models.spend_unit(frequency, monetary_value)
     if models.gamma_gamma is None:
@@ -112,14 +112,13 @@ def spend_cdf(
     alive = p_alive(models.purchase_model, models.purchases, frequency, recency, T)
     below, up_to = np.zeros(len(y)), np.zeros(len(y))
     for group in split_by_frequency(models.purchases, frequency, T):
-        probabilities = tabulate_counts(models, group, horizon)
-        values, reached = tabulate_spend(probabilities, models.gamma_gamma, group.frequency)
-        wanted = y[group.rows] / unit[group.rows]
-        place, part = _locate(values, wanted)
-        within = (1 - part) * reached[group.position, place] + part * reached[group.position, place + 1]
-        possible = 1 - alive[group.rows] + alive[group.rows] * np.minimum(within, 1.0)
-        below[group.rows] = np.where(wanted > 0, possible, 0.0)
-        up_to[group.rows] = np.where(wanted >= 0, possible, 0.0)
+        counts, probabilities = _gather_counts(tabulate_counts(models, group, horizon))
+        wanted = np.maximum(y[group.rows] / unit[group.rows], 0.0)
+        within = _spend_at_most(counts, models.gamma_gamma, group.frequency, wanted[:, None])
+        reached = np.minimum((probabilities[group.position] * within).sum(axis=1), 1.0)
+        possible = 1 - alive[group.rows] + alive[group.rows] * reached
+        below[group.rows] = np.where(y[group.rows] > 0, possible, 0.0)
+        up_to[group.rows] = np.where(y[group.rows] >= 0, possible, 0.0)
     return Probabilities(below, up_to)
 
 
@@ -180,36 +179,31 @@ def tabulate_spend(probabilities: Grid, spend: Mapping[str, float] | None, x: fl
 
     With `spend`, the Gamma-Gamma parameters, values are in units of gamma + x m; without, in purchases.
     """
-    counts = np.arange(probabilities.shape[1], dtype=np.float64)
     if spend is None:
-        return counts, np.cumsum(probabilities, axis=1)
-    counts, probabilities = _gather_counts(counts, probabilities)
-    p, q = spend["p"], spend["q"] + spend["p"] * x
-    ends = betaincinv(p * counts[[1, -1]], q, [1e-3, 0.99])
+        return np.arange(probabilities.shape[1], dtype=np.float64), np.cumsum(probabilities, axis=1)
+    counts, probabilities = _gather_counts(probabilities)
+    ends = betaincinv(spend["p"] * counts[[1, -1]], spend["q"] + spend["p"] * x, [1e-3, 0.99])
     ends = ends / (1 - ends)
-    values = np.geomspace(ends[0], ends[1], _GRID)
-    below = np.ones((len(counts), _GRID + 1))
-    below[1:, 0] = 0.0
-    below[1:, 1:] = betainc(p * counts[1:, None], q, values / (1 + values))
-    return np.concatenate([[0.0], values]), probabilities @ below
+    values = np.append(0.0, np.geomspace(ends[0], ends[1], _GRID))
+    return values, probabilities @ _spend_at_most(counts, spend, x, values).T
 
 
-def _gather_counts(counts: Vector, probabilities: Grid) -> tuple[Vector, Grid]:
+def _spend_at_most(counts: Vector, spend: Mapping[str, float], x: float, values: Grid) -> Grid:
+    """P(spend <= value | n purchases) by value and by each n of `counts`, the first of which is 0."""
+    values = values.reshape(-1, 1)
+    p, q = spend["p"], spend["q"] + spend["p"] * x
+    return np.hstack([np.ones_like(values), betainc(p * counts[1:], q, values / (1 + values))])
+
+
+def _gather_counts(probabilities: Grid) -> tuple[Vector, Grid]:
+    """Counts, and their probabilities by row: beyond some the counts come in groups, with their mean."""
+    counts = np.arange(probabilities.shape[1], dtype=np.float64)
     if len(counts) <= _SINGLE_COUNTS + _COUNT_GROUPS:
         return counts, probabilities
     edges = np.geomspace(_SINGLE_COUNTS, len(counts), _COUNT_GROUPS + 1)[:-1]
     firsts = np.unique(np.concatenate([np.arange(_SINGLE_COUNTS), np.round(edges).astype(np.int64)]))
     sizes = np.diff(np.append(firsts, len(counts)))
     return np.add.reduceat(counts, firsts) / sizes, np.add.reduceat(probabilities, firsts, axis=1)
-
-
-def _locate(values: Vector, wanted: Vector) -> tuple[NDArray[np.intp], Vector]:
-    """The cell of `values` that each wanted value lies in, and how far: the grid is even over the logarithm."""
-    place = np.clip(np.searchsorted(values, wanted, side="right") - 1, 0, len(values) - 2)
-    steps = np.log(values[1:])
-    start = steps[np.maximum(place - 1, 0)]
-    within = (np.log(np.maximum(wanted, values[1])) - start) / (steps[1] - steps[0])
-    return place, np.clip(np.where(place > 0, within, wanted / values[1]), 0.0, 1.0)
 
 
 def _count_spend_cdf(

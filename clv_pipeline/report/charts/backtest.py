@@ -51,7 +51,7 @@ def draw_tracking(weeks: pl.DataFrame, kind: str, title: str, names: Mapping[str
             tooltip=tooltips(series="", week="Week", text="Repeat purchases"),
         )
     )
-    origin = alt.Chart().mark_rule(color=GREY, strokeDash=[4, 3]).encode(x=alt.datum(0))
+    origin = alt.Chart().mark_rule(color=GREY, strokeDash=[4, 3]).encode(x=alt.XDatum(0))
     return to_spec(alt.layer(lines, origin, data=to_data(frame, ["week", "series", "purchases", "text"])), 240)
 
 
@@ -86,7 +86,7 @@ def draw_bins(bins: pl.DataFrame, title: str, names: Mapping[str, str]) -> Spec:
         .mark_point(shape="diamond", size=90, stroke="white", opacity=1)
         .encode(
             x=x,
-            y="mean_forecast:Q",
+            y=alt.Y("mean_forecast:Q"),
             color=colour,
             tooltip=tooltips(series="", bin=title, forecast_text="Forecast", actual_text=_ACTUAL),
         )
@@ -106,7 +106,7 @@ def draw_pit(pit: pl.DataFrame) -> Spec:
             tooltip=tooltips(pit_bin="Twentieth", share_text="Customers"),
         )
     )
-    even = alt.Chart().mark_rule(color=INK, strokeDash=[4, 3]).encode(y=alt.datum(1 / pit.height))
+    even = alt.Chart().mark_rule(color=INK, strokeDash=[4, 3]).encode(y=alt.YDatum(1 / pit.height))
     return to_spec(alt.layer(bars, even, data=to_data(frame, ["pit_bin", "share", "share_text"])), 180)
 
 

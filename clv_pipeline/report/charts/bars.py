@@ -16,6 +16,7 @@ from clv_pipeline.report.charts.theme import (
     ORANGE,
     cohort_choice,
     measure_axis,
+    on_shade,
     only_chosen,
     to_data,
     to_spec,
@@ -102,10 +103,8 @@ def draw_cells(
     cells = base.mark_rect(stroke="white").encode(color=alt.Color(f"{measure}:Q", scale=scale, legend=None))
     size = size_text(len(columns), max(map(len, frame["cell"].to_list()), default=0))
     text = base.mark_text(fontSize=size).encode(
-        text="cell:N",
-        color=alt.condition(
-            f"datum['{measure}'] > {low + 0.58 * (high - low)}", alt.value("white"), alt.value("black")
-        ),  # pyright: ignore[reportArgumentType]
+        text=alt.Text("cell:N"),
+        color=on_shade(f"datum['{measure}'] > {low + 0.58 * (high - low)}"),
     )
     layers = cells + text
     if default_cohort:
@@ -127,9 +126,9 @@ def draw_intervals(
         tooltip=tooltips(**{category: category_title}, **texts),
     )
     bars = base.mark_rule(strokeWidth=6, color=LIGHT).encode(
-        y=alt.Y(f"{lower}:Q", axis=measure_axis(title, unit), scale=alt.Scale(zero=False)), y2=f"{upper}:Q"
+        y=alt.Y(f"{lower}:Q", axis=measure_axis(title, unit), scale=alt.Scale(zero=False)), y2=alt.Y2(f"{upper}:Q")
     )
-    points = base.mark_point(color=ORANGE, size=70, opacity=1).encode(y=f"{value}:Q")
+    points = base.mark_point(color=ORANGE, size=70, opacity=1).encode(y=alt.Y(f"{value}:Q"))
     return to_spec(bars + points, 220)
 
 

@@ -15,6 +15,7 @@ from clv_pipeline.report.charts.theme import (
     cohort_color,
     dim_others,
     measure_axis,
+    on_shade,
     share_axis,
     to_data,
     to_spec,
@@ -65,8 +66,8 @@ def draw_heat_map(grid: pl.DataFrame, column: str, title: str | None, *, follows
     )
     letters = 3 if frame["complete"].all() else 4
     text = base.mark_text(fontSize=size_text(columns_shown, letters)).encode(
-        text="cell:N",
-        color=alt.condition(f"datum.later > {0.58 * float(largest)}", alt.value("white"), alt.value("black")),  # pyright: ignore[reportArgumentType]
+        text=alt.Text("cell:N"),
+        color=on_shade(f"datum.later > {0.58 * float(largest)}"),
     )
     height = max(60, 26 * frame["cohort"].n_unique() + 30)
     layers = ground + cells + text
@@ -99,8 +100,8 @@ def draw_lines(
     base = alt.Chart(to_data(frame, [*keys, measure, "value_text", "state", "shown"])).encode(
         x=alt.X(f"{by}:O", axis=alt.Axis(title=by_title, labelPadding=10)),
         y=alt.Y(f"{measure}:Q", axis=measure_axis(title, unit)),
-        detail="cohort:N",
-        color=alt.condition("datum.cohort == cohort", alt.value(ORANGE), color),
+        detail=alt.Detail("cohort:N"),
+        color=color.condition(test="datum.cohort == cohort", value=ORANGE),
         opacity=dim_others(),
         tooltip=tooltips(cohort="Cohort", age="Age", calendar_period="Period", value_text=title, state="State"),
     )
@@ -127,7 +128,7 @@ def draw_stack(grid: pl.DataFrame, measure: str, title: str, unit: str | None, c
         state=pl.when("complete").then(pl.lit("complete")).otherwise(pl.lit("incomplete")),
     )
     columns = ["cohort", "calendar_period", measure, "value_text", "state", "rank"]
-    pale = alt.when(IS_OTHER).then(alt.value(0.12)).when("datum.state != 'complete'").then(alt.value(0.55))
+    pale = [{"test": IS_OTHER, "value": 0.12}, {"test": "datum.state != 'complete'", "value": 0.55}]
     choice, legend = cohort_choice()
     axis = share_axis(title) if unit == "%" else measure_axis(title, unit, is_count=True)
     chart = (
@@ -137,8 +138,8 @@ def draw_stack(grid: pl.DataFrame, measure: str, title: str, unit: str | None, c
             x=alt.X("calendar_period:O", axis=alt.Axis(title=None, labelPadding=10)),
             y=alt.Y(f"{measure}:Q", axis=axis),
             color=cohort_color(cohorts, "Cohort"),
-            order="rank:Q",
-            opacity=pale.otherwise(alt.value(1)),
+            order=alt.Order("rank:Q"),
+            opacity=alt.OpacityValue(1, condition=pale),
             tooltip=tooltips(cohort="Cohort", calendar_period="Period", value_text=title, state="State"),
         )
         .add_params(choice, *([legend] if len(cohorts) > 1 else []))

@@ -55,12 +55,12 @@ def draw_spend_fit(bins: pl.DataFrame, currency: str) -> Spec:
     base = alt.Chart(to_data(frame, columns))
     bars = base.mark_bar(binSpacing=1).encode(
         x=alt.X("lower:Q", bin="binned", axis=money_axis("Mean spend per repeat purchase", currency)),
-        x2="upper",
+        x2=alt.X2("upper"),
         y=alt.Y("actual:Q", axis=count_axis("Customers")),
         color=alt.Color("bar:N", scale=colour, title=None),
         tooltip=tooltip,
     )
     line = base.mark_line(strokeWidth=2, interpolate="monotone").encode(
-        x="middle:Q", y="expected:Q", color=alt.Color("line:N", scale=colour, title=None)
+        x=alt.X("middle:Q"), y=alt.Y("expected:Q"), color=alt.Color("line:N", scale=colour, title=None)
     )
     return to_spec(bars + line, 240)

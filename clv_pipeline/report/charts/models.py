@@ -41,9 +41,9 @@ def draw_fit(repeat: pl.DataFrame) -> Spec:
         color=alt.Color("bar:N", scale=colour, title=None),
     )
     marks = base.mark_point(shape="diamond", size=110, stroke="white", opacity=1).encode(
-        y="expected:Q", color=alt.Color("mark:N", scale=colour, title=None)
+        y=alt.Y("expected:Q"), color=alt.Color("mark:N", scale=colour, title=None)
     )
-    range_ = base.mark_rule(color=ORANGE, strokeWidth=2).encode(y="lower:Q", y2="upper")
+    range_ = base.mark_rule(color=ORANGE, strokeWidth=2).encode(y=alt.Y("lower:Q"), y2=alt.Y2("upper"))
     return to_spec(bars + range_ + marks, 240)
 
 
@@ -75,7 +75,7 @@ def draw_drift(checks: pl.DataFrame) -> Spec:
     frame = with_text(frame, "statistic_text", as_significant(frame["statistic"].to_list()))
     frame = with_text(frame, "threshold_text", as_significant(frame["threshold"].to_list()))
     frame = frame.with_columns(state=pl.when("drifted").then(pl.lit("drifted")).otherwise(pl.lit("steady")))
-    limit = alt.Chart().mark_rule(color=INK, strokeDash=[4, 3]).encode(x=alt.datum(1))
+    limit = alt.Chart().mark_rule(color=INK, strokeDash=[4, 3]).encode(x=alt.XDatum(1))
     bars = (
         alt.Chart()
         .mark_bar(cornerRadiusEnd=2)

@@ -38,7 +38,11 @@ def draw_series(series: pl.DataFrame, *, is_share: bool) -> Spec:
     axis = share_axis("", is_part=False) if is_share else count_axis("", tickCount=4)
     x = alt.X("period:T", timeUnit="yearmonth", axis=alt.Axis(title=None, format="%b %Y", tickCount=4))
     tips = tooltips(period="Month", text="Value", expected_text="Expected", state="")
-    band = alt.Chart().mark_area(color=LIGHT, opacity=0.35).encode(x=x, y=alt.Y("lower:Q", axis=axis), y2="upper:Q")
+    band = (
+        alt.Chart()
+        .mark_area(color=LIGHT, opacity=0.35)
+        .encode(x=x, y=alt.Y("lower:Q", axis=axis), y2=alt.Y2("upper:Q"))
+    )
     line = (
         alt.Chart()
         .mark_line(color=BLUE, strokeWidth=1.6)
@@ -73,12 +77,12 @@ def draw_forecasts(forecasts: pl.DataFrame) -> Spec:
     bars = (
         alt.Chart()
         .mark_rule(color=BLUE, strokeWidth=5, opacity=0.3)
-        .encode(x=x, y=alt.Y("lower:Q", axis=count_axis("Purchases")), y2="upper:Q")
+        .encode(x=x, y=alt.Y("lower:Q", axis=count_axis("Purchases")), y2=alt.Y2("upper:Q"))
     )
     expected = (
         alt.Chart()
         .mark_point(shape="diamond", size=60)
-        .encode(x=x, y="expected:Q", color=alt.Color("forecast:N", title=None, scale=scale), tooltip=tips)
+        .encode(x=x, y=alt.Y("expected:Q"), color=alt.Color("forecast:N", title=None, scale=scale), tooltip=tips)
     )
     actual = (
         alt.Chart()

@@ -120,9 +120,14 @@ def cohort_choice() -> tuple[alt.Parameter, alt.Parameter]:
     return alt.param(name="cohort", value=""), alt.selection_point(name="legend", fields=["cohort"], bind="legend")
 
 
-def dim_others(strength: float = 0.12) -> Any:
+def dim_others(strength: float = 0.12) -> alt.OpacityValue:
     """Full opacity, but for the cohorts that are not the chosen one."""
-    return alt.condition(IS_OTHER, alt.value(strength), alt.value(1))
+    return alt.OpacityValue(1, condition={"test": IS_OTHER, "value": strength})
+
+
+def on_shade(is_dark: str) -> alt.ColorValue:
+    """Text that is white where the expression holds, black elsewhere."""
+    return alt.ColorValue("black", condition={"test": is_dark, "value": "white"})
 
 
 def only_chosen(default: str) -> str:

@@ -65,7 +65,7 @@ def draw_decile_shares(deciles: pl.DataFrame, measure: str, title: str, label: s
         tooltip=tooltips(decile="Decile", share_text=title, customers_text="Customers"),
     )
     bars = base.mark_bar(cornerRadiusEnd=2)
-    return to_spec(bars + base.mark_text(baseline="bottom", dy=-4).encode(text="bar_text:N"), 240)
+    return to_spec(bars + base.mark_text(baseline="bottom", dy=-4).encode(text=alt.Text("bar_text:N")), 240)
 
 
 def draw_pairs(
@@ -90,7 +90,7 @@ def draw_pairs(
             scale=alt.Scale(domain=names, range=[BLUE, ORANGE]),
         )
     )
-    text = base.mark_text(align="left", dx=4).encode(text="share_text:N")
+    text = base.mark_text(align="left", dx=4).encode(text=alt.Text("share_text:N"))
     return to_spec(bars + text, 30 + 22 * len(columns) * frame.height)
 
 
@@ -117,8 +117,16 @@ def draw_changes(changes: pl.DataFrame) -> Spec:
     kinds = ["gain", "loss"]
     colours = alt.Scale(domain=kinds, range=[_BRIDGE_COLOURS[kind] for kind in kinds])
     bars = base.mark_bar(cornerRadiusEnd=2).encode(color=alt.Color("kind:N", legend=None, scale=colours))
-    gains = base.transform_filter("datum.relative_change >= 0").mark_text(align="left", dx=4).encode(text="text:N")
-    losses = base.transform_filter("datum.relative_change < 0").mark_text(align="right", dx=-4).encode(text="text:N")
+    gains = (
+        base.transform_filter("datum.relative_change >= 0")
+        .mark_text(align="left", dx=4)
+        .encode(text=alt.Text("text:N"))
+    )
+    losses = (
+        base.transform_filter("datum.relative_change < 0")
+        .mark_text(align="right", dx=-4)
+        .encode(text=alt.Text("text:N"))
+    )
     return to_spec(bars + gains + losses, 30 + 26 * frame.height)
 
 
@@ -148,14 +156,14 @@ def draw_bridge(bridge: pl.DataFrame, currency: str) -> Spec:
     scale = alt.Scale(domainMax=_headroom(frame["start"].append(frame["end"])))
     bars = base.mark_bar(height={"band": 0.62}).encode(
         x=alt.X("start:Q", axis=money_axis("Profit", currency, tickCount=4), scale=scale),
-        x2="end:Q",
+        x2=alt.X2("end:Q"),
         color=alt.Color(
             "kind:N",
             legend=None,
             scale=alt.Scale(domain=list(_BRIDGE_COLOURS), range=list(_BRIDGE_COLOURS.values())),
         ),
     )
-    text = base.mark_text(align="left", dx=5, color=INK).encode(x="edge:Q", text="bar_text:N")
+    text = base.mark_text(align="left", dx=5, color=INK).encode(x=alt.X("edge:Q"), text=alt.Text("bar_text:N"))
     return to_spec(bars + text, 40 * frame.height)
 
 

@@ -1,0 +1,67 @@
+"""Keeps the history of customers' attributes: each version of a customer with the time from and to which it held.
+
+Belongs here: slowly changing dimensions of type 2, frames in and frames out. Does not belong here: where customers come
+from (`customers.py` of the package), or which version an as-of month sees (`attributes.py`).
+"""
+
+from datetime import datetime
+
+import polars as pl
+
+KEYS = ("customer_id", "acquisition_ts")
+VALIDITY = {"valid_from": pl.Datetime("us"), "valid_to": pl.Datetime("us")}
+
+
+def keep_history(before: pl.DataFrame | None, now: pl.DataFrame, moment: datetime) -> pl.DataFrame:
+    """The versions known `before`, and new ones where customers are otherwise `now` than their last version says.
+
+    `now` has one row a customer: customer_id, acquisition_ts and attributes as text. The result has the same columns
+    with valid_from (null: as long as anybody knows) and valid_to (null: still), in the business time zone; `before` is
+    an earlier result. Whoever is no longer named keeps its versions, the last closed. A column that comes later is
+    taken to have been so all along, and acquisition_ts is no attribute: the latest counts for every version.
+    """
+    empty = now.clear().with_columns(pl.lit(None, kind).alias(name) for name, kind in VALIDITY.items())
+    if before is None:
+        before = empty
+    attributes = [name for name in now.columns if name not in KEYS]
+    compared = [name for name in attributes if name in before.columns]
+    versions = _fill_columns(before, now, [name for name in attributes if name not in compared])
+    current = versions.filter(pl.col("valid_to").is_null())
+    joined = current.select("customer_id", *compared).join(now, on="customer_id", how="left", suffix="_now")
+    same = pl.all_horizontal(pl.lit(True), *(pl.col(n).eq_missing(pl.col(f"{n}_now")) for n in compared))
+    named = pl.col("customer_id").is_in(now["customer_id"].implode())
+    kept = joined.filter(same & named).select("customer_id")
+    ended = current.join(kept, on="customer_id", how="anti").with_columns(pl.lit(moment, pl.Datetime("us")).alias("valid_to"))
+    since = pl.when(pl.col("customer_id").is_in(versions["customer_id"].implode())).then(pl.lit(moment, pl.Datetime("us")))
+    begun = now.join(kept, on="customer_id", how="anti").with_columns(
+        since.alias("valid_from"), pl.lit(None, pl.Datetime("us")).alias("valid_to")
+    )
+    lasting = current.join(kept, on="customer_id", how="semi")
+    past = versions.filter(pl.col("valid_to").is_not_null())
+    columns = empty.columns
+    return order_versions(pl.concat([part.select(columns) for part in (past, ended, lasting, begun)]))
+
+
+def read_history(rows: pl.DataFrame) -> pl.DataFrame:
+    """The versions that a source keeps itself: rows with valid_from, each valid until the customer's next.
+
+    Its own valid_to counts where it lies before that: nobody knows what a customer was in between.
+    """
+    following = pl.col("valid_from").shift(-1).over("customer_id", order_by="valid_from")
+    own = pl.col("valid_to") if "valid_to" in rows.columns else pl.lit(None, pl.Datetime("us"))
+    ranked = rows.sort("customer_id", "valid_from", nulls_last=False, maintain_order=True)
+    dated = ranked.with_columns(pl.min_horizontal(own, following).alias("valid_to"))
+    return order_versions(dated)
+
+
+def order_versions(versions: pl.DataFrame) -> pl.DataFrame:
+    """Versions by customer and time, each customer with one acquisition date: the earliest that is given."""
+    dated = versions.with_columns(pl.col("acquisition_ts").min().over("customer_id"))
+    return dated.sort("customer_id", "valid_from", nulls_last=False)
+
+
+def _fill_columns(before: pl.DataFrame, now: pl.DataFrame, new: list[str]) -> pl.DataFrame:
+    """`before` with the columns `new` and the acquisition dates of `now`."""
+    latest = now.select("customer_id", pl.col("acquisition_ts").alias("latest"), *new)
+    joined = before.join(latest, on="customer_id", how="left")
+    return joined.with_columns(pl.coalesce("latest", "acquisition_ts").alias("acquisition_ts")).drop("latest")

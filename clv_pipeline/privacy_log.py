@@ -1,0 +1,58 @@
+"""`monitoring.privacy`: what was done for privacy, when, and how much; never for whom.
+
+Belongs here: keeping and reading that record. Does not belong here: doing any of it.
+"""
+
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+
+import polars as pl
+
+from clv_pipeline.lake import Lake, rename_durably
+
+PRIVACY_LOG = "monitoring.privacy"
+_SCHEMA = pl.Schema(
+    {
+        "began_at": pl.Datetime("us"),
+        "done_at": pl.Datetime("us"),
+        "action": pl.String,
+        "people": pl.Int64,
+        "rows": pl.Int64,
+        "files": pl.Int64,
+        "note": pl.String,
+    }
+)
+
+
+@dataclass(frozen=True)
+class Act:
+    """Something done for privacy, from when to when (UTC): to how many people, rows and files."""
+
+    action: str
+    began_at: datetime
+    people: int = 0
+    rows: int = 0
+    files: int = 0
+    note: str = ""
+
+
+def tell_time() -> datetime:
+    """The moment (UTC, without a zone)."""
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
+def read_acts(lake: Lake) -> pl.DataFrame:
+    """All acts in order: began_at, done_at, action, people, rows, files, note."""
+    path = lake.path(PRIVACY_LOG, "all")
+    return pl.read_parquet(path.read_bytes()) if path.exists() else pl.DataFrame(schema=_SCHEMA)
+
+
+def keep_act(lake: Lake, act: Act) -> None:
+    """Keeps an act that is done now."""
+    with lake.hold(PRIVACY_LOG):
+        target = lake.path(PRIVACY_LOG, "all")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        staging = lake.staging_file(PRIVACY_LOG, "all")
+        row = pl.DataFrame([{**asdict(act), "done_at": tell_time()}], schema=_SCHEMA)
+        pl.concat([read_acts(lake), row]).write_parquet(staging)
+        rename_durably(staging, target)
