@@ -57,7 +57,7 @@ def main() -> int:
     programs = find_programs()
     if programs is None:
         sys.exit("needs PostgreSQL's server programs: apt-get install postgresql")
-    os.environ["CLV_TEST_PASSWORD"] = PASSWORD
+    os.environ["SHOP_PASSWORD"] = PASSWORD
     server = PostgresServer(programs)
     try:
         with tempfile.TemporaryDirectory() as work:

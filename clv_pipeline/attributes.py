@@ -64,9 +64,12 @@ def explain_lacking(settings: Settings, parameters: pl.DataFrame) -> str:
 def _collect(queries: Queries, settings: Settings, names: Sequence[str]) -> None:
     of_lines = [name for name in names if name in settings.known_attributes]
     of_file = [name for name in names if name not in of_lines]
+    landed = "landing.customers"
+    if of_file and "valid_to" in queries.frame("SELECT * FROM landing.customers LIMIT 0").columns:
+        landed = f"({queries.select('4_lenses/valid_customers')}) AS c"
     parts = [
         f"SELECT customer_id, {quote_literal(name)} AS attribute,"
-        f" NULLIF(TRIM(CAST({quote_name(name)} AS VARCHAR)), '') AS value FROM landing.customers"
+        f" NULLIF(TRIM(CAST({quote_name(name)} AS VARCHAR)), '') AS value FROM {landed}"
         for name in of_file
     ]
     parts += [load_sql("4_lenses/first_order_attributes")] if of_lines else []

@@ -1,14 +1,18 @@
-"""Lands the optional customer file: who became a customer when, and what else is known about them.
+"""Lands the optional customers: who became one when, and what else is known about them, now or since when.
 
-Belongs here: reading and judging that file. Does not belong here: cohorts (`sql/2_marts/customers.sql`).
+Belongs here: reading and judging their files or table. Does not belong here: cohorts (`sql/2_marts/customers.sql`), or
+how versions follow each other (`clv/history.py`).
 """
 
-from datetime import datetime
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import polars as pl
 import polars.selectors as cs
 
+from clv_pipeline.clv.history import keep_history, read_history
 from clv_pipeline.formats import PARQUET_SUFFIXES
 from clv_pipeline.lake import Lake
 from clv_pipeline.ledger import Ledger
@@ -16,21 +20,34 @@ from clv_pipeline.privacy import LOCK, open_guard
 from clv_pipeline.settings import Settings, SettingsError, require_attributes
 
 TABLE = "landing.customers"
+_DATES = ("acquisition_ts", "valid_from", "valid_to")
 
 
 def land_customers(lake: Lake, settings: Settings) -> int:
-    """Publishes the customer file (an empty table without one) when it changed; returns the number of customers.
+    """Publishes the customers (an empty table without any) when they changed; returns their number.
 
-    Raises SettingsError, naming file, row and column, for a file that cannot be used.
+    With `[customers] history` one row for each version of a customer. Raises SettingsError, naming file, row and
+    column, for a file that cannot be used, and DatabaseError for a table that cannot.
     """
     with lake.hold(LOCK, shared=True), lake.hold(TABLE), lake.connect() as con:
         guard = open_guard(lake, settings, has_data=not Ledger.read(lake).batches.is_empty())
         frame = guard.protect_customers(_read(settings))
+        if settings.customers.history and settings.customers.origin:
+            frame = _add_history(lake, settings, frame)
         staged = lake.stage(con, TABLE, ["all"], frame)["all"]
         before = lake.read_stamp(TABLE, "all")
         if before is None or before.content != staged.content:
             lake.publish(con, staged, inputs=staged.content, code="")
-        return frame.height
+        return frame["customer_id"].n_unique()
+
+
+def _add_history(lake: Lake, settings: Settings, frame: pl.DataFrame) -> pl.DataFrame:
+    if "valid_from" in frame.columns:
+        return read_history(frame)
+    landed = lake.read(TABLE, "all") if lake.read_stamp(TABLE, "all") else None
+    before = landed if landed is not None and "valid_to" in landed.columns else None
+    now = datetime.now(UTC).astimezone(ZoneInfo(settings.source.business_timezone)).replace(tzinfo=None)
+    return keep_history(before, frame, now)
 
 
 def list_new_customer_files(lake: Lake, settings: Settings) -> list[str]:
@@ -50,19 +67,38 @@ def _list_files(path: str, base: Path) -> list[Path]:
 
 
 def _read(settings: Settings) -> pl.DataFrame:
-    if settings.customers.path is None:
+    if settings.customers.origin is None:
         return pl.DataFrame(schema={"customer_id": pl.String, "acquisition_ts": pl.Datetime("us")})
-    files = _list_files(settings.customers.path, settings.base)
+    parts = dict(_read_parts(settings))
+    frame = pl.concat(parts.values(), how="diagonal")
+    _require_attributes(frame.columns, Path(next(iter(parts))).name, settings)
+    others = [name for name in frame.columns if name not in {"customer_id", "acquisition_ts", "valid_from"}]
+    is_dated = settings.customers.history and "valid_from" in frame.columns
+    return (
+        frame.group_by("customer_id", *(["valid_from"] if is_dated else []))
+        .agg(pl.col("acquisition_ts").min(), *(pl.col(name).drop_nulls().last() for name in others))
+        .sort("customer_id", *(["valid_from"] if is_dated else []))
+    )
+
+
+def _read_parts(settings: Settings) -> Iterator[tuple[str, pl.DataFrame]]:
+    """Each file, or the table, by its name."""
+    zone, dated = settings.source.business_timezone, _DATES if settings.customers.history else _DATES[:1]
+    if table := settings.customers.table:
+        from clv_pipeline.databases.reading import read_whole_table  # noqa: PLC0415  (its libraries are an extra)
+
+        yield table, _parse(_as_texts(read_whole_table(settings, table), zone), table, dated)
+        return
+    files = _list_files(settings.customers.path or "", settings.base)
     if not files:
         raise SettingsError(f"[customers] path: no file matches {settings.customers.path}; mend the path or remove it")
-    frame = pl.concat([_read_file(file, settings.source.business_timezone) for file in files], how="diagonal")
-    _require_attributes(frame.columns, files[0].name, settings)
-    others = [name for name in frame.columns if name not in {"customer_id", "acquisition_ts"}]
-    return (
-        frame.group_by("customer_id")
-        .agg(pl.col("acquisition_ts").min(), *(pl.col(name).drop_nulls().last() for name in others))
-        .sort("customer_id")
-    )
+    for file in files:
+        try:
+            texts = _as_texts(_read_file(file), zone)
+        except (pl.exceptions.PolarsError, OSError) as error:
+            problem = str(error).splitlines()[0]
+            raise SettingsError(f"{file.name}: cannot be read ({problem}); deliver it again") from None
+        yield str(file), _parse(texts, file.name, dated)
 
 
 def _require_attributes(columns: list[str], file: str, settings: Settings) -> None:
@@ -73,38 +109,44 @@ def _require_attributes(columns: list[str], file: str, settings: Settings) -> No
         raise SettingsError(str(error)) from None
 
 
-def _read_texts(file: Path, timezone: str) -> pl.DataFrame:
-    """The columns of a file as text; times with a zone of their own as times of the business."""
+def _read_file(file: Path) -> pl.DataFrame:
     parquet = file.suffix.lower() in PARQUET_SUFFIXES
-    frame = pl.read_parquet(file) if parquet else pl.read_csv(file, infer_schema=False)
+    return pl.read_parquet(file) if parquet else pl.read_csv(file, infer_schema=False)
+
+
+def _as_texts(frame: pl.DataFrame, timezone: str) -> pl.DataFrame:
+    """The columns as text; times with a zone of their own as times of the business."""
     local = cs.datetime(time_zone="*").dt.convert_time_zone(timezone).dt.replace_time_zone(None)
     texts = frame.with_columns(local).with_columns(pl.all().cast(pl.String).str.strip_chars())
     return texts.rename({column: column.strip().lstrip("\ufeff") for column in texts.columns})
 
 
-def _read_file(file: Path, timezone: str) -> pl.DataFrame:
-    name = file.name
-    try:
-        frame = _read_texts(file, timezone)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise SettingsError(f"{name}: cannot be read ({str(error).splitlines()[0]}); deliver it again") from None
+def _parse(frame: pl.DataFrame, name: str, dated: Sequence[str]) -> pl.DataFrame:
+    """The customers of a file or table with the columns `dated` as times."""
     if "customer_id" not in frame.columns:
         raise SettingsError(f"{name}: has no column 'customer_id'; it has {', '.join(frame.columns[:20])}; rename one")
     frame = frame.with_columns(pl.col("customer_id").replace("", None))
     if "acquisition_ts" not in frame.columns:
         frame = frame.with_columns(pl.lit(None, pl.String).alias("acquisition_ts"))
-    text = pl.col("acquisition_ts").replace("", None)
+    for column in dated:
+        if column in frame.columns:
+            frame = _parse_times(frame, name, column)
+    if (bad := frame.with_row_index("row", offset=1).filter(pl.col("customer_id").is_null())).height:
+        raise SettingsError(f"{name}: row {bad['row'][0]}: customer_id is missing; fill it or remove the row")
+    return frame
+
+
+def _parse_times(frame: pl.DataFrame, name: str, column: str) -> pl.DataFrame:
+    text = pl.col(column).replace("", None)
     parsed = frame.with_row_index("row", offset=1).with_columns(
         text.alias("text"),
         pl.coalesce(
             text.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", strict=False),
             text.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", strict=False),
             text.str.to_date("%Y-%m-%d", strict=False).cast(pl.Datetime("us")),
-        ).alias("acquisition_ts"),
+        ).alias(column),
     )
-    if (bad := parsed.filter(pl.col("text").is_not_null() & pl.col("acquisition_ts").is_null())).height:
+    if (bad := parsed.filter(pl.col("text").is_not_null() & pl.col(column).is_null())).height:
         row = bad.row(0, named=True)
-        raise SettingsError(f"{name}: row {row['row']}: acquisition_ts {row['text']!r} is no date; write YYYY-MM-DD")
-    if (bad := parsed.filter(pl.col("customer_id").is_null())).height:
-        raise SettingsError(f"{name}: row {bad['row'][0]}: customer_id is missing; fill it or remove the row")
+        raise SettingsError(f"{name}: row {row['row']}: {column} {row['text']!r} is no date; write YYYY-MM-DD")
     return parsed.drop("row", "text")

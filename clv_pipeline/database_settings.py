@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, model_validator
 
 from clv_pipeline.period_settings import Section
 
@@ -18,7 +18,7 @@ _PARAMETER = re.compile(
     r"[?&](?P<name>[^=&]*(?:passw|pwd|token|secret|key|credentials_base64)[^=&]*)=(?P<value>[^&]*)", re.I
 )
 _VARIABLE = re.compile(r"\$\{\w+\}")
-_TABLE = re.compile(r"[^.\s]+(\.[^.\s]+){0,2}")
+TABLE_PATTERN = r"^[^.\s]+(\.[^.\s]+){0,2}$"
 
 
 class DatabaseSource(Section):
@@ -31,27 +31,22 @@ class DatabaseSource(Section):
     kind: Literal["files", "sql"] = Field(default="files", exclude=True)
     connection: SecretStr | None = Field(default=None, exclude=True)
     secrets: Path | None = Field(default=None, exclude=True)
-    table: str | None = Field(default=None, exclude=True)
+    table: str | None = Field(default=None, pattern=TABLE_PATTERN, exclude=True)
     cursor: str | None = Field(default=None, min_length=1, exclude=True)
-    slot: str | None = Field(default=None, pattern=r"^[a-z0-9_]{1,63}$", exclude=True)
+    replication_slot: str | None = Field(default=None, pattern=r"^[a-z0-9_]{1,63}$", exclude=True)
     publication: str = Field(default="clv", min_length=1, exclude=True)
     lag_minutes: float = Field(default=10, ge=0, le=10_080, exclude=True)
 
-    @field_validator("table")
-    @classmethod
-    def _check_table(cls, name: str | None) -> str | None:
-        if name is not None and not _TABLE.fullmatch(name):
-            raise ValueError(f"'{name}' is no table; write it like 'sales.order_lines'")
-        return name
-
     @model_validator(mode="after")
     def _check_kind(self) -> "DatabaseSource":
-        given = {"connection": self.connection, "table": self.table, "cursor": self.cursor or self.slot}
+        given = {"connection": self.connection, "table": self.table, "cursor": self.cursor or self.replication_slot}
         if self.kind == "sql" and (missing := [name for name, value in given.items() if value is None]):
             raise ValueError(f"kind = 'sql' lacks {' and '.join(missing)}; see docs/databases.md")
-        if self.cursor and self.slot:
-            raise ValueError("has cursor and slot; keep slot to read what the server logs, else cursor")
-        if self.kind == "files" and (unused := [name for name in ("table", "cursor", "slot") if getattr(self, name)]):
+        if self.cursor and self.replication_slot:
+            raise ValueError("has cursor and replication_slot; keep that to read what the server logs, else cursor")
+        if self.kind == "files" and (
+            unused := [name for name in ("table", "cursor", "replication_slot") if getattr(self, name)]
+        ):
             raise ValueError(f"{unused[0]} is set, but kind is 'files'; set kind = 'sql' to read a database")
         return self
 

@@ -65,7 +65,9 @@ class Source(DatabaseSource):
         if self.cursor:
             self.columns.setdefault("updated_at", self.cursor)
         elif "updated_at" in self.columns:
-            raise ValueError("columns maps updated_at beside slot; the server's log tells the order, remove it")
+            raise ValueError(
+                "columns maps updated_at beside replication_slot; the server's log tells the order, remove it"
+            )
         else:
             self.columns.setdefault("is_deleted", "is_deleted")
         return self

@@ -39,8 +39,7 @@ def print_status(settings: Settings, console: Console) -> None:
     _say(console, "data", _describe_data(state))
     if not settings.source.columns:
         _say(console, "source", f"[source.columns] is missing in {settings.config_file.name}; write it to load data")
-    new = len(list_new_files(state))
-    _say(console, "waiting", f"new or changed files: {new:,}; `clv run` loads them" if new else "no new files")
+    _say(console, "waiting", _describe_waiting(state))
     if state.periods:
         existing = sorted(state.stamps(AS_OF_STEPS[0].tables[0].name))
         stale = [*find_stale(MONTH_STEPS, state, state.known_periods), *find_stale(AS_OF_STEPS, state, existing)]
@@ -82,6 +81,13 @@ def describe_quarantine(state: State) -> str | None:
 
 def _say(console: Console, what: str, text: object) -> None:
     console.print(f"{what:<9} {escape(str(text))}", soft_wrap=True)
+
+
+def _describe_waiting(state: State) -> str:
+    if state.settings.source.kind == "sql":
+        return f"`clv run` asks {describe_source(state.settings)} for news"
+    new = len(list_new_files(state))
+    return f"new or changed files: {new:,}; `clv run` loads them" if new else "no new files"
 
 
 def _describe_data(state: State) -> str:

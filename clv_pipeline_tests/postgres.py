@@ -70,7 +70,7 @@ class PostgresServer:
     @property
     def url(self) -> str:
         """The address as `clv.toml` has it, with a name in the place of the password."""
-        return f"postgresql://clv:${{CLV_TEST_PASSWORD}}@127.0.0.1:{self.port}/postgres"
+        return f"postgresql://clv:${{SHOP_PASSWORD}}@127.0.0.1:{self.port}/postgres"
 
     def connect(self) -> psycopg.Connection[Any]:
         """A connection that commits each statement."""

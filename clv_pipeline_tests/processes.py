@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from unittest import mock
 
@@ -46,10 +47,21 @@ def deliver_on(company: Warehouse, day: int, name: str, rows: Sequence[Sequence[
     os.utime(company.deliver(name, rows), (moment, moment))
 
 
+def start_process(work: Callable[..., object], *arguments: object) -> BaseProcess:
+    """Starts `work` in a process of its own, with the environment of this one as it is now."""
+    child = _SERVER.Process(target=_work_in, args=(dict(os.environ), work, arguments))
+    child.start()
+    return child
+
+
+def _work_in(environment: dict[str, str], work: Callable[..., object], arguments: Sequence[object]) -> None:
+    os.environ.update(environment)
+    work(*arguments)
+
+
 def run_and_die(work: Callable[[Warehouse], object], company: Warehouse, *, at_rename: int) -> bool:
     """Does `work` in a process that kills itself before its n-th rename; returns whether it came to that."""
-    child = _SERVER.Process(target=_work_until_rename, args=(work, company, at_rename))
-    child.start()
+    child = start_process(_work_until_rename, work, company, at_rename)
     child.join()
     assert child.exitcode in (0, -signal.SIGKILL)
     return child.exitcode != 0
@@ -57,9 +69,7 @@ def run_and_die(work: Callable[[Warehouse], object], company: Warehouse, *, at_r
 
 def start_together(work: Callable[[Warehouse], object], company: Warehouse, *, times: int) -> None:
     """Does `work` in several processes at once; all must succeed."""
-    children = [_SERVER.Process(target=work, args=(company,)) for _ in range(times)]
-    for child in children:
-        child.start()
+    children = [start_process(work, company) for _ in range(times)]
     for child in children:
         child.join()
     assert [child.exitcode for child in children] == [0] * times

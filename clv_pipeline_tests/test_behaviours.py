@@ -54,6 +54,18 @@ def test_an_as_of_month_knows_no_later_customer(shop: Warehouse) -> None:
     assert sizes(shop, "2024-02") == {"web": 1}
 
 
+def test_an_as_of_month_sees_customers_as_they_were_at_its_end(tmp_path: Path) -> None:
+    extra = '[customers]\npath = "who.csv"\nhistory = true\n[periods]\ncohort_by = "tier"\n'
+    house = Warehouse(tmp_path / "shop", extra=extra)
+    house.deliver("first.csv", [row[:6] for row in FIRST])
+    versions = "ann,gold,2024-01-01\nann,iron,2024-02-29 18:00:00\nann,lead,2024-03-01\nbob,gold,\n"
+    (house.root / "who.csv").write_text("customer_id,tier,valid_from\n" + versions)
+    house.refresh("2024-02")
+    house.refresh("2024-03")
+    assert sizes(house, "2024-02") == {"iron": 1}
+    assert sizes(house, "2024-03") == {"lead": 1, "gold": 1}
+
+
 def test_the_customer_file_may_have_the_column_and_a_filter_may_find_nobody(tmp_path: Path) -> None:
     extra = '[customers]\npath = "who.csv"\n[periods]\nonly = { region = "north" }\n'
     house = Warehouse(tmp_path / "shop", extra=extra)

@@ -66,6 +66,21 @@ def test_dates_before_the_data_make_a_cohort_of_their_own_and_later_ones_are_not
     assert cohorts == [("ann", "before 2024-01", True), ("bob", "2024Q1", False), ("cyd", "2024Q1", False)]
 
 
+def test_history_begins_with_the_first_delivery_and_goes_on_with_each_change(shop: Warehouse) -> None:
+    shop.config.write_text(shop.config.read_text() + "history = true\n")
+    shop._open()
+    for tier in ("gold", "gold", "iron"):
+        write(shop, f"customer_id,tier\nann,{tier}\nbob,tin\n")
+        shop.land()
+    history = pl.read_parquet(shop.lake.path("landing.customers", "all"))
+    assert history.select("customer_id", "tier", pl.col("valid_from", "valid_to").is_null()).rows() == [
+        ("ann", "gold", True, False),
+        ("ann", "iron", False, True),
+        ("bob", "tin", True, True),
+    ]
+    assert history["valid_to"][0] == history["valid_from"][1]
+
+
 def test_removing_the_setting_empties_the_table(shop: Warehouse) -> None:
     write(shop, HEADER + "ann,2024-01-01\n")
     assert len(landed(shop)) == 1

@@ -4,7 +4,7 @@ import random
 import threading
 import time
 from collections.abc import Iterator
-from multiprocessing import get_context
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,14 @@ import polars as pl
 import pytest
 
 from clv_pipeline.automation import request_landing
+from clv_pipeline.customers import land_customers
 from clv_pipeline.databases.connection import DatabaseAwayError, DatabaseError
 from clv_pipeline.lake import Lake
 from clv_pipeline.landing import land_transactions
 from clv_pipeline.ledger import Ledger
 from clv_pipeline.settings import SettingsError, load_settings
 from clv_pipeline_tests.postgres import PASSWORD, PostgresServer, find_programs
+from clv_pipeline_tests.processes import start_process
 from clv_pipeline_tests.warehouse import RFM_STEPS, TableShop
 
 PROGRAMS = find_programs()
@@ -46,7 +48,7 @@ def server() -> Iterator[PostgresServer]:
 
 @pytest.fixture
 def shop(server: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TableShop:
-    monkeypatch.setenv("CLV_TEST_PASSWORD", PASSWORD)
+    monkeypatch.setenv("SHOP_PASSWORD", PASSWORD)
     server.execute(TABLE)
     return TableShop(tmp_path / "shop", server.url)
 
@@ -126,6 +128,22 @@ def test_a_cursor_in_the_future_or_missing_hides_nothing(shop: TableShop, server
     assert shop.land().batches == 0
 
 
+def test_customers_of_a_table_have_a_history(shop: TableShop, server: PostgresServer) -> None:
+    server.execute(
+        "CREATE TABLE shop.people AS SELECT 'c1' AS customer_id, date '2024-01-02' AS acquisition_ts, 3 AS tier"
+    )
+    shop.config.write_text(shop.config.read_text() + '[customers]\ntable = "shop.people"\nhistory = true\n')
+    shop._open()
+    assert land_customers(shop.lake, shop.settings) == 1
+    server.execute("UPDATE shop.people SET tier = 4")
+    assert land_customers(shop.lake, shop.settings) == 1
+    versions = pl.read_parquet(shop.lake.path("landing.customers", "all"))
+    assert versions.select("acquisition_ts", "tier").rows() == [
+        (datetime(2024, 1, 2), "3"),
+        (datetime(2024, 1, 2), "4"),
+    ]
+
+
 def test_rows_that_change_while_they_are_read_are_never_half_seen(shop: TableShop, server: PostgresServer) -> None:
     fill(server, 1, 400)
     stop = threading.Event()
@@ -192,19 +210,19 @@ def test_a_server_that_was_restarted_goes_on_from_the_checkpoint(server: Postgre
 
 def test_no_secret_is_in_the_settings_or_in_an_error(shop: TableShop, monkeypatch: pytest.MonkeyPatch) -> None:
     wrong = "wrong&pass@word"
-    monkeypatch.setenv("CLV_TEST_PASSWORD", wrong)
+    monkeypatch.setenv("SHOP_PASSWORD", wrong)
     with pytest.raises(DatabaseError, match="password authentication failed") as raised:
         shop.land()
     assert wrong not in str(raised.value)
     assert raised.value.__suppress_context__
-    monkeypatch.delenv("CLV_TEST_PASSWORD")
-    with pytest.raises(SettingsError, match=r"names CLV_TEST_PASSWORD, which neither the environment nor"):
+    monkeypatch.delenv("SHOP_PASSWORD")
+    with pytest.raises(SettingsError, match=r"names SHOP_PASSWORD, which neither the environment nor"):
         shop.land()
     shown = f"{shop.settings!r}{shop.settings.model_dump_json()}"
     assert "postgresql" not in shown
 
     shop.config.write_text(shop.config.read_text().replace("[source]", '[source]\nsecrets = "secrets.toml"'))
-    (shop.root / "secrets.toml").write_text(f'CLV_TEST_PASSWORD = "{PASSWORD}"')
+    (shop.root / "secrets.toml").write_text(f'SHOP_PASSWORD = "{PASSWORD}"')
     shop._open()
     assert shop.land().batches == 1
 
@@ -258,8 +276,6 @@ def _land_in_child(config: Path) -> None:
 def test_interruptions_lose_and_double_nothing(times: int, shop: TableShop, server: PostgresServer) -> None:
     """Kills the loading process, or cuts its connection, at a random moment, while rows are added, changed, deleted."""
     chance = random.Random(times)
-    processes = get_context("forkserver")
-    processes.set_forkserver_preload(["clv_pipeline_tests.test_databases", "clv_pipeline.databases.adbc_loader", "dlt"])
     fill(server, 1, 300)
     shop.land()
     finished, patience = 0, 60.0
@@ -267,9 +283,8 @@ def test_interruptions_lose_and_double_nothing(times: int, shop: TableShop, serv
         fill(server, 1000 + 10 * n, 1010 + 10 * n)
         server.execute(CHANGE + f"quantity = {n + 1} WHERE id % 50 = {chance.randrange(50)}")
         server.execute(CHANGE + f"gone = NOT gone WHERE id % 70 = {chance.randrange(70)}")
-        child = processes.Process(target=_land_in_child, args=[shop.config])
         started = time.monotonic()
-        child.start()
+        child = start_process(_land_in_child, shop.config)
         # The first two are left alone: one imports, the other shows how long a load takes.
         child.join(patience if n < 2 else chance.uniform(0, 1.1 * patience))
         patience = time.monotonic() - started if n == 1 else patience

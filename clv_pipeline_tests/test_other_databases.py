@@ -1,6 +1,8 @@
 """Databases other than PostgreSQL, as far as they can be had without a server: SQLite, and a stand-in for Snowflake."""
 
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ import fakesnow
 import pytest
 import snowflake.connector
 
+from clv_pipeline.databases.connection import DatabaseError, hide_secrets
 from clv_pipeline_tests.warehouse import TableShop
 
 TABLE = """
@@ -56,3 +59,30 @@ def test_snowflake(snowflake_cursor: Any, tmp_path: Path) -> None:
     snowflake_cursor.execute(TABLE)
     address = "snowflake://clv:${SNOWFLAKE_PASSWORD}@account/SHOP/SALES"
     check_loads(TableShop(tmp_path / "shop", address, table="LINES"), snowflake_cursor.execute)
+
+
+def test_the_definitions_import_no_library_of_databases() -> None:
+    code = (
+        "import sys, clv_pipeline.definitions; print({'dlt', 'psycopg', 'pymysql'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize(
+    ("module", "extra"), [("dlt", "databases"), ("pymysql", "databases"), ("sqlalchemy_bigquery", "bigquery")]
+)
+def test_a_package_that_is_not_installed_is_named(
+    module: str, extra: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    kind = "bigquery" if extra == "bigquery" else "mysql"
+    with pytest.raises(DatabaseError, match=rf"install clv-pipeline\[{extra}\]$"):
+        TableShop(tmp_path / "shop", f"{kind}://host/shop", table="lines").land()
+
+
+@pytest.mark.parametrize("said", ["login s3cr@t failed", "mysql://me:s3cr%40t@host", "url=postgres://a:other@host"])
+def test_what_a_driver_says_is_told_without_secrets(said: str) -> None:
+    told = hide_secrets(said, ["s3cr@t"])
+    assert "***" in told
+    assert not any(secret in told for secret in ("s3cr@t", "s3cr%40t", "other"))

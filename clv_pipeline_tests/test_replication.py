@@ -17,12 +17,16 @@ SLOTS = "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots"
 
 @pytest.fixture
 def shop(server: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TableShop:  # noqa: F811
-    monkeypatch.setenv("CLV_TEST_PASSWORD", PASSWORD)
+    monkeypatch.setenv("SHOP_PASSWORD", PASSWORD)
     server.execute(TABLE)
     server.execute("DROP PUBLICATION IF EXISTS clv; CREATE PUBLICATION clv FOR TABLE shop.lines")
     server.execute(SLOTS)
     shop = TableShop(tmp_path / "shop", server.url)
-    text = shop.config.read_text().replace('cursor = "updated_at"', 'slot = "clv"').replace('"gone"', '"was_deleted"')
+    text = (
+        shop.config.read_text()
+        .replace('cursor = "updated_at"', 'replication_slot = "clv"')
+        .replace('"gone"', '"was_deleted"')
+    )
     shop.config.write_text(text)
     shop._open()
     return shop

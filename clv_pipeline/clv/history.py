@@ -21,25 +21,21 @@ def keep_history(before: pl.DataFrame | None, now: pl.DataFrame, moment: datetim
     taken to have been so all along, and acquisition_ts is no attribute: the latest counts for every version.
     """
     empty = now.clear().with_columns(pl.lit(None, kind).alias(name) for name, kind in VALIDITY.items())
-    if before is None:
-        before = empty
+    before = empty if before is None else before
     attributes = [name for name in now.columns if name not in KEYS]
     compared = [name for name in attributes if name in before.columns]
     versions = _fill_columns(before, now, [name for name in attributes if name not in compared])
-    current = versions.filter(pl.col("valid_to").is_null())
-    joined = current.select("customer_id", *compared).join(now, on="customer_id", how="left", suffix="_now")
-    same = pl.all_horizontal(pl.lit(True), *(pl.col(n).eq_missing(pl.col(f"{n}_now")) for n in compared))
-    named = pl.col("customer_id").is_in(now["customer_id"].implode())
-    kept = joined.filter(same & named).select("customer_id")
-    ended = current.join(kept, on="customer_id", how="anti").with_columns(pl.lit(moment, pl.Datetime("us")).alias("valid_to"))
-    since = pl.when(pl.col("customer_id").is_in(versions["customer_id"].implode())).then(pl.lit(moment, pl.Datetime("us")))
-    begun = now.join(kept, on="customer_id", how="anti").with_columns(
-        since.alias("valid_from"), pl.lit(None, pl.Datetime("us")).alias("valid_to")
-    )
-    lasting = current.join(kept, on="customer_id", how="semi")
-    past = versions.filter(pl.col("valid_to").is_not_null())
-    columns = empty.columns
-    return order_versions(pl.concat([part.select(columns) for part in (past, ended, lasting, begun)]))
+    is_current = pl.col("valid_to").is_null()
+    current = versions.filter(is_current)
+    same = now.join(current, on=["customer_id", *compared], how="semi", nulls_equal=True).select("customer_id")
+    known = now.join(versions, on="customer_id", how="semi").select("customer_id", pl.lit(moment).alias("valid_from"))
+    parts = [
+        versions.filter(~is_current),
+        current.join(same, on="customer_id", how="semi"),
+        current.join(same, on="customer_id", how="anti").with_columns(pl.lit(moment).alias("valid_to")),
+        now.join(same, on="customer_id", how="anti").join(known, on="customer_id", how="left"),
+    ]
+    return order_versions(pl.concat([empty, *parts], how="diagonal_relaxed").cast(empty.schema))
 
 
 def read_history(rows: pl.DataFrame) -> pl.DataFrame:

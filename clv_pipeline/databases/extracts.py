@@ -77,7 +77,7 @@ def extract_news(
     name = source.table or ""
     file = folder / "raw_0.parquet"
     with open_database(source, settings.base) as database:
-        reach = extract_changes if source.slot else _extract_since
+        reach = extract_changes if source.replication_slot else _extract_since
         reached = reach(
             database, settings, checkpoint, Stage(con, name, file, guard.bind(con, settings), guard.is_active)
         )

@@ -32,9 +32,11 @@ def extract_changes(database: Database, settings: Settings, checkpoint: str | No
     Returns the new checkpoint, None when nothing changed. Raises DatabaseError when the slot cannot be used.
     """
     if database.kind != "postgresql":
-        raise DatabaseError(f"[source] slot is for PostgreSQL alone, not for {database.kind}; set cursor instead")
+        raise DatabaseError(
+            f"[source] replication_slot is for PostgreSQL alone, not for {database.kind}; set cursor instead"
+        )
     source = settings.source
-    with database.explain_errors(f"slot {source.slot}"), _connect(database) as connection:
+    with database.explain_errors(f"slot {source.replication_slot}"), _connect(database) as connection:
         if checkpoint is None:
             reached = _make_slot(connection, settings)
             stage.write(_read_table(database, settings))
@@ -61,7 +63,7 @@ def _ask(connection: "sa.Connection", query: str, **parameters: object) -> Any:
 
 
 def _make_slot(connection: "sa.Connection", settings: Settings) -> int:
-    slot, publication = settings.source.slot, settings.source.publication
+    slot, publication = settings.source.replication_slot, settings.source.publication
     if not _ask(connection, "SELECT count(*) FROM pg_publication WHERE pubname = :name", name=publication):
         table = settings.source.table
         raise DatabaseError(f"there is no publication; run CREATE PUBLICATION {publication} FOR TABLE {table} there")
@@ -74,7 +76,7 @@ def _make_slot(connection: "sa.Connection", settings: Settings) -> int:
 
 def _move_on(connection: "sa.Connection", settings: Settings, lsn: int) -> None:
     """Lets the server forget what was landed."""
-    slot = settings.source.slot
+    slot = settings.source.replication_slot
     known = "SELECT confirmed_flush_lsn - '0/0' FROM pg_replication_slots WHERE slot_name = :slot"
     confirmed = _ask(connection, known, slot=slot)
     if confirmed is None:
@@ -107,7 +109,7 @@ def _collect_changes(connection: "sa.Connection", settings: Settings, since: int
                     rows.pop(kept, None)
                     rows[kept] = change.new
     except DecodeError as error:
-        raise DatabaseError(f"slot {source.slot}: {error}") from None
+        raise DatabaseError(f"slot {source.replication_slot}: {error}") from None
     return rows, reached
 
 
@@ -117,7 +119,7 @@ def _peek(connection: "sa.Connection", settings: Settings) -> Iterator[bytes]:
     query = sa.text("""
         SELECT data FROM pg_logical_slot_peek_binary_changes(
             :slot, NULL, NULL, 'proto_version', '1', 'publication_names', :publication)""")
-    names = {"slot": settings.source.slot, "publication": settings.source.publication}
+    names = {"slot": settings.source.replication_slot, "publication": settings.source.publication}
     for (data,) in connection.execute(query, names):
         yield bytes(data)
 

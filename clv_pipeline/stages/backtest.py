@@ -186,7 +186,7 @@ BACKTEST = StepSpec(
     ),
     compute=compute_backtest,
     sql=(
-        *("2_marts/customers", "3_rfm/customers", "4_lenses/first_order_attributes"),
+        *("2_marts/customers", "3_rfm/customers", "4_lenses/first_order_attributes", "4_lenses/valid_customers"),
         *("5_models/backtest_window", "5_models/backtest_weeks"),
     ),
     knobs=(

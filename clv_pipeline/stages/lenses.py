@@ -175,6 +175,7 @@ LENSES = StepSpec(
     sql=(
         "2_marts/customers",
         "4_lenses/first_order_attributes",
+        "4_lenses/valid_customers",
         "4_lenses/base_customers",
         *(f"4_lenses/{name}" for name in (*RELATIONS, *WINDOW_INPUTS, *BASES, *COHORT_INPUTS)),
         *_SELECTS.values(),

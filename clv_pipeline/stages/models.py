@@ -193,7 +193,7 @@ MODELS = StepSpec(
     ),
     compute=compute_models,
     sql=(
-        *("2_marts/customers", "3_rfm/customers", "4_lenses/first_order_attributes"),
+        *("2_marts/customers", "3_rfm/customers", "4_lenses/first_order_attributes", "4_lenses/valid_customers"),
         *("5_models/purchase_intervals", "5_models/first_months"),
     ),
     knobs=(

@@ -99,7 +99,7 @@ PROJECTION = StepSpec(
         Read("landing.customers", Reach.WHOLE),
     ),
     compute=compute_projection,
-    sql=("2_marts/customers", "4_lenses/first_order_attributes", "4_lenses/base_customers"),
+    sql=("2_marts/customers", "4_lenses/first_order_attributes", "4_lenses/valid_customers", "4_lenses/base_customers"),
     knobs=("value.margin", "periods.", "lenses.growth", "source.columns"),
     code=("attributes", "clv/models", "clv/scores", "clv/lenses/projection", "stages/scores", "stages/projection"),
     kinds=frozenset({"python", "parquet"}),

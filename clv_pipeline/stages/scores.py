@@ -135,7 +135,7 @@ SCORES = StepSpec(
         Read("landing.customers", Reach.WHOLE),
     ),
     compute=compute_scores,
-    sql=("2_marts/customers", "4_lenses/first_order_attributes"),
+    sql=("2_marts/customers", "4_lenses/first_order_attributes", "4_lenses/valid_customers"),
     knobs=("value.", "publication.", "models.covariates", "source.columns"),
     code=("clv/models", "clv/scores", "attributes", "stages/scores"),
     kinds=frozenset({"python", "parquet"}),

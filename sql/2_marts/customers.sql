@@ -14,6 +14,15 @@ WITH ordered AS (
     GROUP BY customer_id
 ),
 
+-- With history a customer has several versions, with one date.
+acquired AS (
+    SELECT
+        customer_id,
+        MIN(acquisition_ts) AS acquisition_ts
+    FROM landing.customers
+    GROUP BY customer_id
+),
+
 dated AS (
     SELECT
         o.customer_id,
@@ -24,7 +33,7 @@ dated AS (
             ELSE o.first_order
         END AS acquisition_ts
     FROM ordered AS o
-    LEFT JOIN landing.customers AS f ON o.customer_id = f.customer_id
+    LEFT JOIN acquired AS f ON o.customer_id = f.customer_id
 ),
 
 labelled AS (
