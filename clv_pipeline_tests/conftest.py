@@ -7,7 +7,8 @@ import pytest
 
 from clv_pipeline import assets
 from clv_pipeline_tests.orchestra import Orchestra
-from clv_pipeline_tests.warehouse import Warehouse
+from clv_pipeline_tests.postgres import PASSWORD, TABLE, PostgresServer, find_programs
+from clv_pipeline_tests.warehouse import TableShop, Warehouse
 
 MONTHS = ("2024-01", "2024-02", "2024-03", "2024-04")
 
@@ -50,3 +51,21 @@ def loaded(tmp_path: Path, loaded_once: Orchestra, monkeypatch: pytest.MonkeyPat
     orchestra = loaded_once.copy_to(tmp_path / "loaded")
     yield orchestra
     orchestra.close()
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[PostgresServer]:
+    programs = find_programs()
+    if programs is None:
+        pytest.skip("needs PostgreSQL's server programs")
+    running = PostgresServer(programs)
+    yield running
+    running.remove()
+
+
+@pytest.fixture
+def table_shop(server: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TableShop:
+    """A company whose lines are in the table shop.lines, which is empty."""
+    monkeypatch.setenv("SHOP_PASSWORD", PASSWORD)
+    server.execute(TABLE)
+    return TableShop(tmp_path / "shop", server.url)

@@ -16,6 +16,17 @@ import psycopg
 
 PASSWORD = "s3cr@t/pass:word"
 _ACCOUNT = "postgres"
+TABLE = """
+    DROP SCHEMA IF EXISTS shop CASCADE; CREATE SCHEMA shop;
+    CREATE TABLE shop.lines (
+        id bigint PRIMARY KEY, order_id text, customer_id text, order_ts timestamptz, product_id text,
+        quantity integer, unit_price numeric(12, 4), updated_at timestamptz DEFAULT clock_timestamp(),
+        gone boolean DEFAULT false)"""
+INSERT = (
+    "INSERT INTO shop.lines (id, order_id, customer_id, order_ts, product_id, quantity, unit_price)"
+    " VALUES (%s, %s, %s, %s, 'tea', %s, 2.5)"
+)
+CHANGE = "UPDATE shop.lines SET updated_at = clock_timestamp(), "
 
 
 def find_programs() -> Path | None:
@@ -86,3 +97,14 @@ class PostgresServer:
                 return []
             cursor.execute(sql)  # pyright: ignore[reportArgumentType, reportCallIssue]
             return cursor.fetchall() if cursor.description else []
+
+
+def fill(server: PostgresServer, first: int, last: int) -> None:
+    server.execute(INSERT, [(n, f"o{n}", f"c{n % 3}", f"2024-0{n % 3 + 1}-05 10:00+00", n) for n in range(first, last)])
+
+
+def expect(server: PostgresServer) -> list[tuple[Any, ...]]:
+    """What the table says is there."""
+    return server.execute("""
+        SELECT id::text, quantity::numeric(18, 3), unit_price, to_char(order_ts AT TIME ZONE 'UTC', 'YYYY-MM')
+        FROM shop.lines WHERE NOT gone ORDER BY id::text COLLATE "C" """)

@@ -62,9 +62,7 @@ def test_snowflake(snowflake_cursor: Any, tmp_path: Path) -> None:
 
 
 def test_the_definitions_import_no_library_of_databases() -> None:
-    code = (
-        "import sys, clv_pipeline.definitions; print({'dlt', 'psycopg', 'pymysql'} & set(sys.modules))"
-    )
+    code = "import sys, clv_pipeline.definitions; print({'dlt', 'psycopg', 'pymysql'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "set()"
 

@@ -1,38 +1,27 @@
 """Change data capture from a real PostgreSQL: what its log says becomes the state of the lines, exactly once."""
 
-from pathlib import Path
-
 import pytest
 
 from clv_pipeline.automation import request_landing
 from clv_pipeline.databases.connection import DatabaseError
 from clv_pipeline.ledger import Ledger
-from clv_pipeline_tests.postgres import PASSWORD, PostgresServer
-from clv_pipeline_tests.test_databases import PROGRAMS, TABLE, expect, fill, server  # noqa: F401  (server is a fixture)
+from clv_pipeline_tests.postgres import PostgresServer, expect, fill
 from clv_pipeline_tests.warehouse import TableShop
 
-pytestmark = pytest.mark.skipif(PROGRAMS is None, reason="needs PostgreSQL's server programs")
 SLOTS = "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots"
 
 
 @pytest.fixture
-def shop(server: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TableShop:  # noqa: F811
-    monkeypatch.setenv("SHOP_PASSWORD", PASSWORD)
-    server.execute(TABLE)
+def shop(table_shop: TableShop, server: PostgresServer) -> TableShop:
     server.execute("DROP PUBLICATION IF EXISTS clv; CREATE PUBLICATION clv FOR TABLE shop.lines")
     server.execute(SLOTS)
-    shop = TableShop(tmp_path / "shop", server.url)
-    text = (
-        shop.config.read_text()
-        .replace('cursor = "updated_at"', 'replication_slot = "clv"')
-        .replace('"gone"', '"was_deleted"')
-    )
-    shop.config.write_text(text)
-    shop._open()
-    return shop
+    text = table_shop.config.read_text().replace('cursor = "updated_at"', 'replication_slot = "clv"')
+    table_shop.config.write_text(text.replace('"gone"', '"was_deleted"'))
+    table_shop._open()
+    return table_shop
 
 
-def test_inserts_updates_and_deletes_arrive_without_a_cursor(shop: TableShop, server: PostgresServer) -> None:  # noqa: F811
+def test_inserts_updates_and_deletes_arrive_without_a_cursor(shop: TableShop, server: PostgresServer) -> None:
     fill(server, 1, 10)
     assert (shop.land().rows, shop.land().batches) == (9, 0)
     server.execute("UPDATE shop.lines SET quantity = 70 WHERE id = 7; UPDATE shop.lines SET quantity = 71 WHERE id = 7")
@@ -50,7 +39,7 @@ def test_inserts_updates_and_deletes_arrive_without_a_cursor(shop: TableShop, se
 
 def test_a_load_that_dies_is_told_the_same_again(
     shop: TableShop,
-    server: PostgresServer,  # noqa: F811
+    server: PostgresServer,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     fill(server, 1, 4)
@@ -73,7 +62,7 @@ def test_a_load_that_dies_is_told_the_same_again(
     assert held[0][0] < 1_000_000
 
 
-def test_what_the_server_lacks_is_one_line(shop: TableShop, server: PostgresServer) -> None:  # noqa: F811
+def test_what_the_server_lacks_is_one_line(shop: TableShop, server: PostgresServer) -> None:
     fill(server, 1, 3)
     server.execute("DROP PUBLICATION clv")
     with pytest.raises(DatabaseError, match=r"run CREATE PUBLICATION clv FOR TABLE shop\.lines there"):
@@ -88,7 +77,7 @@ def test_what_the_server_lacks_is_one_line(shop: TableShop, server: PostgresServ
         shop.land()
 
 
-def test_a_long_value_that_is_not_sent_again_is_not_taken_for_empty(shop: TableShop, server: PostgresServer) -> None:  # noqa: F811
+def test_a_long_value_that_is_not_sent_again_is_not_taken_for_empty(shop: TableShop, server: PostgresServer) -> None:
     server.execute("ALTER TABLE shop.lines ALTER order_id SET STORAGE EXTERNAL")
     server.execute(f"INSERT INTO shop.lines VALUES (1, '{'x' * 9000}', 'c1', '2024-01-05', 'tea', 1, 2)")
     shop.land()

@@ -21,7 +21,12 @@ EVERY_SETTING = {
     "source.timestamp_format": ("%d.%m.%Y", "%d.%m.%Y"),
     "source.encoding": ("latin-1", "latin-1"),
     "source.columns": (json.dumps(COLUMNS), COLUMNS),
+    "source.connection": ("sqlite://", SecretStr("sqlite://")),
+    "source.secrets": ("secrets.toml", Path("secrets.toml")),
+    "source.publication": ("shop", "shop"),
+    "source.lag_minutes": ("2.5", 2.5),
     "customers.path": ("who.csv", "who.csv"),
+    "customers.history": ("true", True),
     "returns.policy": ("drop", "drop"),
     "returns.order_id_pattern": ("^C", "^C"),
     "value.margin": ("0.4", Decimal("0.4")),
@@ -73,6 +78,14 @@ EVERY_SETTING = {
     "engine.threads": ("3", 3),
     "engine.memory_limit": ("1.5 GiB", "1.5 GiB"),
 }
+# Those that are right only together.
+OF_TABLES = {
+    "source.kind": "sql",
+    "source.table": "sales.lines",
+    "source.cursor": "changed_at",
+    "source.replication_slot": "clv",
+    "customers.table": "crm.people",
+}
 
 
 def load(folder: Path, text: str = "", **variables: str) -> Settings:
@@ -109,7 +122,16 @@ def read(settings: Settings, key: str) -> object:
 
 
 def test_the_list_of_settings_is_complete() -> None:
-    assert set(EVERY_SETTING) == list_settings()
+    assert {*EVERY_SETTING, *OF_TABLES} == list_settings()
+
+
+def test_the_settings_of_tables_are_variables_too(tmp_path: Path) -> None:
+    columns = json.dumps({**COLUMNS, "line_id": "key"})
+    given = {"source.connection": "sqlite://", "source.columns": columns, **OF_TABLES}
+    given.pop("source.replication_slot")
+    settings = load(tmp_path, **{f"CLV_{key.replace('.', '_').upper()}": text for key, text in given.items()})
+    assert {key: read(settings, key) for key in OF_TABLES} == {**OF_TABLES, "source.replication_slot": None}
+    assert settings.source.columns["updated_at"] == "changed_at"
 
 
 @pytest.mark.parametrize("key", EVERY_SETTING)
