@@ -116,7 +116,7 @@ def _run(settings: Settings, as_of: str | None, *, months: int = 1) -> int:
 
 def _run_all(settings: Settings, as_of: str | None, *, months: int) -> int:
     from clv_pipeline.runs import RunError  # noqa: PLC0415
-    from clv_pipeline.status import describe_gap, describe_quarantine  # noqa: PLC0415
+    from clv_pipeline.status import describe_closed, describe_gap, describe_quarantine  # noqa: PLC0415
 
     with _open_runner(settings) as runner:
         bad = _land(runner)
@@ -129,8 +129,9 @@ def _run_all(settings: Settings, as_of: str | None, *, months: int) -> int:
             raise RunError(f"as-of {as_of} is outside the data; choose from {state.periods[0]} to {state.periods[-1]}")
         _refresh(runner, as_of, months=months)
         _print_places(settings)
-        for note in filter(None, (describe_quarantine(runner.state), describe_gap(runner.state))):
-            _note(note)
+        for describe in (describe_quarantine, describe_gap, describe_closed):
+            if note := describe(runner.state):
+                _note(note)
         if runner.state.last_loaded_day is None:
             raise RunError("no delivered row can be used; mend the files, or [source] in " + settings.config_file.name)
         return 1 if bad else 0

@@ -2,7 +2,8 @@
 
 Belongs here: finding and replacing text there. Does not belong here: what may be written there (`contracts.py`).
 
-Since metadata and messages go without ids, there is something to find only in homes that are older, and ids of orders and lines.
+Since metadata and messages go without ids of customers, there is something to find only in homes that are older, and
+ids of orders and lines.
 """
 
 import re

@@ -82,7 +82,8 @@ def erase(lake: Lake, settings: Settings, customers: Sequence[str], clear: Clear
         keep_ids(con, people)
         clear([*customers, *people, *_list_orders(con, places)])
         pages = tuple(sorted(page.stem for page in (lake.home / "report").glob("*-*.html")))
-        _remove_copies(lake)
+        _remove_report(lake)
+        remove_copies(lake)
         eraser = _Eraser(con, lake, settings, guard, people)
         wiped = [eraser.wipe(place) for place in places]
         if guard.find_forgotten(list_ids(con, list_places(con, lake, settings))):
@@ -113,12 +114,10 @@ def _list_orders(con: duckdb.DuckDBPyConnection, places: Sequence[Place]) -> lis
     return [name for (name,) in found if name]
 
 
-def _remove_copies(lake: Lake) -> None:
-    """Removes what holds rows beside the tables: the report, old doors, failed rows, what dead writers left."""
+def remove_copies(lake: Lake) -> None:
+    """Removes what holds rows beside the tables: old doors, failed rows, what dead writers left."""
     (lake.home / "clv.duckdb").unlink(missing_ok=True)
-    for page in lake.root.glob(".report*"):
-        page.unlink()
-    for folder in (lake.home / "report", lake.root / ".door", lake.root / ".failed"):
+    for folder in (lake.root / ".door", lake.root / ".failed"):
         if folder.exists():
             shutil.rmtree(folder)
     for left in (lake.root / ".staging").glob("*"):
@@ -128,6 +127,13 @@ def _remove_copies(lake: Lake) -> None:
             shutil.rmtree(left, ignore_errors=True)
         else:
             shutil.rmtree(left / "pinned", ignore_errors=True)
+
+
+def _remove_report(lake: Lake) -> None:
+    for made_from in lake.root.glob(".report*"):
+        made_from.unlink()
+    if (folder := lake.home / "report").exists():
+        shutil.rmtree(folder)
 
 
 def _is_dead(process: int) -> bool:

@@ -139,6 +139,7 @@ def _run_chunk(
         for _ in range(_ATTEMPTS):
             state = state.look_again()
             stale = [p for p in periods if not only_stale or spec.explain_staleness(state, p) is not None]
+            _refuse_closed(spec, state, stale)
             fresh = [_find_published(spec, state, period) for period in periods if period not in stale]
             if not stale:
                 return fresh
@@ -156,6 +157,14 @@ def _run_chunk(
                 return sorted(fresh + published, key=lambda outcome: outcome.period)
         months = periods[0] if len(periods) == 1 else f"{periods[0]} to {periods[-1]}"
         raise LakeError(f"{spec.stage} {months}: what it reads kept changing; run it again when other runs are done")
+
+
+def _refuse_closed(spec: StepSpec, state: State, periods: Sequence[str]) -> None:
+    if closed := [period for period in periods if spec.is_closed(state, period)]:
+        raise LakeError(
+            f"{spec.stage} {closed[0]} cannot be run again: `clv retention` dropped the raw lines of the months before"
+            f" {state.closed.kept_from}; choose later months, or stages that need none (rfm, lenses, models, scores)"
+        )
 
 
 def _find_published(spec: StepSpec, state: State, period: str) -> Outcome:

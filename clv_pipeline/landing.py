@@ -17,6 +17,7 @@ from tempfile import mkdtemp
 import duckdb
 import polars as pl
 
+from clv_pipeline.closed_months import leave_out_closed
 from clv_pipeline.lake import Lake, rename_durably
 from clv_pipeline.ledger import Ledger
 from clv_pipeline.mapping import expose_parsed, list_source_columns
@@ -166,6 +167,8 @@ def _land(
     if list(folder.glob("raw_*.parquet")):
         _expose_delivered(con, folder, deliveries, loaded_at)
         expose_parsed(con, settings, "delivered")
+        if leave_out_closed(con, lake, settings):
+            expose_parsed(con, settings, "delivered")
         moves = resolve_versions(con, lake, settings) if ledger.is_keyed(settings) else None
         months = con.sql(bind(load_sql("1_transactions/touched"))).pl()
         if moves is not None:
@@ -211,10 +214,11 @@ def _expose_delivered(
     )
     raw = quote_literal(str(folder / "raw_*.parquet"))
     con.execute(f"""
-        CREATE OR REPLACE VIEW delivered AS
+        CREATE OR REPLACE VIEW arrived AS
         SELECT d.batch_id, d.seq, {quote_literal(loaded_at)} AS loaded_at, r.*
         FROM read_parquet({raw}, union_by_name = true) r JOIN delivery d USING (source)
         WHERE r.row_number > d.skip_rows""")
+    con.execute("CREATE OR REPLACE VIEW delivered AS FROM arrived")
 
 
 def _write_lines(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
@@ -243,7 +247,7 @@ def _publish_lines(con: duckdb.DuckDBPyConnection, lake: Lake, folder: Path, loa
 
 
 def _count_rows(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
-    return dict(con.sql("SELECT batch_id, count(*) FROM delivered GROUP BY batch_id").fetchall())
+    return dict(con.sql("SELECT batch_id, count(*) FROM arrived GROUP BY batch_id").fetchall())
 
 
 def _sweep_uncommitted(lake: Lake, ledger: Ledger) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
 
+from clv_pipeline.closed_months import ClosedMonths, read_closed
 from clv_pipeline.lake import Lake, Stamp
 from clv_pipeline.ledger import UNDATED, Ledger
 from clv_pipeline.periods import as_of_end, last_day, list_periods, shift_period
@@ -42,9 +43,15 @@ class State:
         return Ledger.read(self.lake)
 
     @cached_property
+    def closed(self) -> ClosedMonths:
+        """The months whose raw lines were dropped."""
+        return read_closed(self.lake)
+
+    @cached_property
     def fingerprints(self) -> dict[str, str]:
-        """The fingerprint of the landed rows of each month."""
-        return self.ledger.fingerprints(self.settings)
+        """The fingerprint of the landed rows of each month; of a closed month that of the rows it was made from."""
+        landed = self.ledger.fingerprints(self.settings)
+        return {p: found for p, found in landed.items() if not self.closed.holds(p)} | self.closed.fingerprints
 
     @cached_property
     def periods(self) -> list[str]:

@@ -51,6 +51,8 @@ def print_status(settings: Settings, console: Console) -> None:
         _print_drift(lake, console)
     for alert in AlertLog.read(lake).active.iter_rows(named=True):
         _say(console, "alert", f"since {alert['since']}: {alert['what']}")
+    if closed := describe_closed(state):
+        _say(console, "closed", closed)
     if is_cut_off(lake):
         _say(console, "privacy", "an erasure was cut off; `clv forget` without an id completes it")
     if quarantine := describe_quarantine(state):
@@ -116,6 +118,18 @@ def describe_gap(state: State) -> str | None:
     first, after = months[:2]
     return (
         f'the data start in {first} and go on in {after}; if {first} is a placeholder, set [periods] start = "{after}"'
+    )
+
+
+def describe_closed(state: State) -> str | None:
+    """A note on closed months that settings or code of now would make otherwise; None where there are none."""
+    closed = [month for month in state.known_periods if state.closed.holds(month)]
+    differ = [month for month in closed if any(step.find_difference(state, month) for step in MONTH_STEPS)]
+    if not differ:
+        return None
+    months = "; ".join(first if first == last else f"{first} to {last}" for first, last in group_ranges(differ))
+    return (
+        f"{months}: settings or code changed since `clv retention` dropped the raw lines; the months stay as they are"
     )
 
 

@@ -52,6 +52,7 @@ _HISTORIES: Mapping[Reach, Callable[[State, str], str]] = {
     Reach.ENDED: State.last_ended,
     Reach.FITTED: State.fit_month,
 }
+_RAW = ("landing.lines", "transactions.lines", "transactions.quarantine")
 # The fact of an as-of month of drift.checks that names the alerts which ask for a refit.
 REFIT_FOR = "asks for a refit"
 
@@ -205,8 +206,16 @@ class StepSpec:
             return state.last_ended(period)
         return str(state.as_of_end(state.fit_month(period) if self.sees == "fitted" else period))
 
+    def is_closed(self, state: State, period: str) -> bool:
+        """Whether `period` cannot be run any more, as raw lines that it is made from were dropped."""
+        return state.closed.holds(period) and any(read.table in _RAW for read in self.reads)
+
     def explain_staleness(self, state: State, period: str) -> str | None:
-        """Why `period` has to be run; None when it is up to date."""
+        """Why `period` has to be run; None when it is up to date, or closed."""
+        return None if self.is_closed(state, period) else self.find_difference(state, period)
+
+    def find_difference(self, state: State, period: str) -> str | None:
+        """In what `period` differs from what it would be if it were run; None when in nothing."""
         stamps = [state.stamp(table.name, period) for table in self.tables]
         if any(stamp is None for stamp in stamps):
             return "not there yet"

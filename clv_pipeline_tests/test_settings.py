@@ -70,6 +70,7 @@ EVERY_SETTING = {
     "alerts.stale_after_days": ("2", 2.0),
     "privacy.pseudonyms": ("true", True),
     "privacy.key_file": ("secrets/clv.key", "clv.key"),
+    "privacy.keep_raw_months": ("24", 24),
     "engine.threads": ("3", 3),
     "engine.memory_limit": ("1.5 GiB", "1.5 GiB"),
 }

@@ -42,6 +42,7 @@ def compute_drift(step: Step) -> dict[str, pl.DataFrame]:
             step,
             step.settings,
             data_start=step.state.data_start,
+            kept_from=step.state.closed.kept_from,
             last=last,
             until=step.state.as_of_end(step.period),
             late=count_late_rows(step.state.ledger, last),
