@@ -13,6 +13,7 @@ import duckdb
 import polars as pl
 
 from clv_pipeline.door import open_views, rebuild_door
+from clv_pipeline.fitting import ask, is_prepared
 from clv_pipeline.lake import Lake, LakeError, rename_durably
 from clv_pipeline.pins import PINS
 from clv_pipeline.pipeline import AS_OF_STEPS, MONTH_STEPS
@@ -113,7 +114,7 @@ def _publish_report(lake: Lake, settings: Settings, as_of: str | None) -> Path:
         with open_views(lake, settings) as con:
             tables = _gather(con, month)
             previous = _gather(con, facts.previous_as_of, _COMPARED) if facts.previous_as_of else {}
-        page = build_report(tables, facts, previous=previous, cache_dir=lake.root / _CACHE)
+        page = ask(build_report, tables, facts, previous=previous, cache_dir=lake.root / _CACHE).result()
         _write_durably(lake, folder / f"{month}.html", page)
         _write_durably(lake, _stamp_file(lake, month), _describe_month(state, month))
     if chosen != months[-1]:
@@ -124,10 +125,11 @@ def _publish_report(lake: Lake, settings: Settings, as_of: str | None) -> Path:
 
 
 def prepare_report(lake: Lake) -> None:
-    """Starts bundling the report's script in a thread of its own where no earlier report left it: it takes 2 s."""
-    from clv_pipeline.report.bundle import start_bundle  # noqa: PLC0415
+    """Has the report's libraries loaded in the process that fits, where there is one: it is idle soon."""
+    from clv_pipeline.report import prepare_building  # noqa: PLC0415
 
-    start_bundle(lake.root / _CACHE)
+    if is_prepared():
+        ask(prepare_building, lake.root / _CACHE)
 
 
 def draw_lenses(lake: Lake, settings: Settings, as_of: str) -> dict[str, dict[str, bytes]]:
