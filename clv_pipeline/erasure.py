@@ -17,7 +17,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
+import polars as pl
 
+from clv_pipeline.alerts.log import AlertLog
+from clv_pipeline.dagster_traces import compile_clearing
 from clv_pipeline.lake import Lake, read_stamp, rename_durably
 from clv_pipeline.ledger import Ledger
 from clv_pipeline.mapping import list_source_columns
@@ -29,14 +32,12 @@ from clv_pipeline.privacy import (
     PrivacyError,
     add_tombstones,
     name_in_landing,
-    read_tombstones,
     require_guard,
 )
-from clv_pipeline.privacy_log import Act, keep_act, read_acts, tell_time
+from clv_pipeline.privacy_log import FORGET, Act, keep_act, tell_time
 from clv_pipeline.settings import Settings
 from clv_pipeline.sql import quote_literal, quote_name
 
-ACTION = "forget"
 # Whoever is alone with the lake holds these, in the order in which runs take them.
 _LOCKS = (LOCK, "report", "landing", "landing.customers", "door")
 # Rows that count for the company without their customer; of every other table they are taken out.
@@ -80,7 +81,9 @@ def erase(lake: Lake, settings: Settings, customers: Sequence[str], clear: Clear
         places = list_places(con, lake, settings)
         people = guard.find_forgotten(list_ids(con, places))
         keep_ids(con, people)
-        clear([*customers, *people, *_list_orders(con, places)])
+        texts = [*customers, *people, *_list_orders(con, places)]
+        clear(texts)
+        _clear_alerts(lake, texts)
         pages = tuple(sorted(page.stem for page in (lake.home / "report").glob("*-*.html")))
         _remove_report(lake)
         remove_copies(lake)
@@ -91,15 +94,8 @@ def erase(lake: Lake, settings: Settings, customers: Sequence[str], clear: Clear
                 "somebody forgotten is still in the lake; run `clv forget` again, and tell the developers"
             )
         rows, files = (sum(counted) for counted in zip((0, 0), *wiped, strict=True))
-        keep_act(lake, Act(ACTION, began, len(stored), rows, files))
+        keep_act(lake, Act(FORGET, began, len(stored), rows, files))
     return Erasure(len(stored), len(set(people) & set(stored)), rows, files, pages)
-
-
-def is_cut_off(lake: Lake) -> bool:
-    """Whether somebody has a tombstone since after the last erasure that came to its end."""
-    ended = read_acts(lake).filter(action=ACTION)["done_at"]
-    buried = read_tombstones(lake)["requested_at"]
-    return len(buried) > 0 and (ended.is_empty() or bool((buried > ended.max()).any()))
 
 
 def _list_orders(con: duckdb.DuckDBPyConnection, places: Sequence[Place]) -> list[str]:
@@ -112,6 +108,14 @@ def _list_orders(con: duckdb.DuckDBPyConnection, places: Sequence[Place]) -> lis
     ]
     found = con.execute(f"SELECT DISTINCT name FROM ({' UNION '.join(each)})").fetchall() if each else []
     return [name for (name,) in found if name]
+
+
+def _clear_alerts(lake: Lake, texts: Sequence[str]) -> None:
+    """Takes `texts` out of what alerts said: of a failed contract they name an order."""
+    log = AlertLog.read(lake)
+    said = log.rows["what"].map_elements(compile_clearing(texts), return_dtype=pl.String, skip_nulls=True)
+    if not said.equals(log.rows["what"]):
+        AlertLog(log.rows.with_columns(said.alias("what"))).write(lake)
 
 
 def remove_copies(lake: Lake) -> None:

@@ -11,7 +11,7 @@ from clv_pipeline.lake import Lake
 from clv_pipeline.ledger import Ledger
 from clv_pipeline.people import find_files, keep_ids, list_places
 from clv_pipeline.privacy import LOCK, Guard, PrivacyError, open_guard
-from clv_pipeline.privacy_log import Act, keep_act, tell_time
+from clv_pipeline.privacy_log import EXPORT, Act, keep_act, tell_time
 from clv_pipeline.settings import Settings
 from clv_pipeline.sql import quote_literal
 
@@ -42,7 +42,7 @@ def collect_person(lake: Lake, settings: Settings, customer: str) -> str:
     if not tables:
         raise PrivacyError("nothing is known of a customer of that id; rfm.customers lists who has orders")
     person = {"customer_id": customer, "exported_at": began.isoformat(timespec="seconds") + "Z", "tables": tables}
-    keep_act(lake, Act("export", began, people=1, rows=sum(map(len, tables.values())), files=files))
+    keep_act(lake, Act(EXPORT, began, people=1, rows=sum(map(len, tables.values())), files=files))
     return json.dumps(person, indent=2, default=str, ensure_ascii=False)
 
 

@@ -25,7 +25,7 @@ from clv_pipeline.periods import shift_period
 from clv_pipeline.pipeline import MONTH_STEPS
 from clv_pipeline.plan import find_stale
 from clv_pipeline.privacy import PrivacyError, name_in_landing
-from clv_pipeline.privacy_log import Act, keep_act, tell_time
+from clv_pipeline.privacy_log import RETENTION, Act, keep_act, tell_time
 from clv_pipeline.settings import Settings
 from clv_pipeline.sql import quote_literal, quote_name
 from clv_pipeline.state import LINES, State
@@ -84,7 +84,7 @@ def drop_raw_lines(lake: Lake, settings: Settings) -> Retention:
         _drop_undated(con, state, plan.kept_from)
         remove_copies(lake)
         note = f"raw lines before {plan.kept_from}"
-        keep_act(lake, Act("retention", began, rows=plan.rows, files=len(files), note=note))
+        keep_act(lake, Act(RETENTION, began, rows=plan.rows, files=len(files), note=note))
     return plan
 
 

@@ -15,12 +15,12 @@ from clv_pipeline.alerts.log import AlertLog
 from clv_pipeline.automation import list_new_files
 from clv_pipeline.clv.models.promotion import REUSED
 from clv_pipeline.door import find_published_scores
-from clv_pipeline.erasure import is_cut_off
 from clv_pipeline.lake import Lake
 from clv_pipeline.ledger import UNDATED
 from clv_pipeline.periods import group_ranges, list_periods
 from clv_pipeline.pipeline import AS_OF_STEPS, MONTH_STEPS
 from clv_pipeline.plan import INHERITED, Stale, find_stale
+from clv_pipeline.privacy_log import find_cut_off
 from clv_pipeline.reconciliation import reconcile
 from clv_pipeline.settings import Settings
 from clv_pipeline.sources import list_files
@@ -53,7 +53,7 @@ def print_status(settings: Settings, console: Console) -> None:
         _say(console, "alert", f"since {alert['since']}: {alert['what']}")
     if closed := describe_closed(state):
         _say(console, "closed", closed)
-    if is_cut_off(lake):
+    if find_cut_off(lake):
         _say(console, "privacy", "an erasure was cut off; `clv forget` without an id completes it")
     if quarantine := describe_quarantine(state):
         _say(console, "rejected", quarantine)

@@ -10,12 +10,15 @@ import duckdb
 import polars as pl
 import pytest
 
-from clv_pipeline.erasure import Erasure, erase, is_cut_off
+from clv_pipeline.alerts.causes import Cause, find_causes
+from clv_pipeline.alerts.log import AlertLog
+from clv_pipeline.erasure import Erasure, erase
 from clv_pipeline.export_person import collect_person, write_person
 from clv_pipeline.ledger import Ledger
 from clv_pipeline.pipeline import MONTH_STEPS
 from clv_pipeline.plan import find_stale
 from clv_pipeline.privacy import LOCK, PrivacyError
+from clv_pipeline.privacy_log import tell_time
 from clv_pipeline.secret_key import Key
 from clv_pipeline.settings import SettingsError
 from clv_pipeline_tests.processes import run_and_die
@@ -88,6 +91,8 @@ def test_who_is_forgotten_is_nowhere_and_the_totals_stay(tmp_path: Path, *, pseu
     name = Key(KEY.encode()).hash("customer_id", ANN) if pseudonyms else ANN
     assert name in house.query("SELECT customer_id FROM rfm.customers")["customer_id"]
     before = house.query(TOTALS)
+    told = Cause("run:1", "run", "alert", f"transactions failed, first: {{'order_id': 'C-{ANN}'}}", "2024-01")
+    AlertLog.read(house.lake).update([told], tell_time(), "").write(house.lake)
     done = forget(house, ANN)
 
     assert (done.asked, done.known) == (1, 1)
@@ -154,10 +159,11 @@ def test_an_erasure_that_was_killed_goes_on_without_the_id(shop: Warehouse, tmp_
     for at_rename in (2, 3, 9, 15):
         house = shop.copy_to(tmp_path / str(at_rename))
         assert run_and_die(forget_ann, house, at_rename=at_rename)
-        assert is_cut_off(house.lake) == (at_rename > 2)
+        causes = [cause.kind for cause in find_causes(house.state, tell_time())]
+        assert causes == ["privacy"] * (at_rename > 2)
         forget(house, *([ANN] if at_rename <= 2 else []))
         assert find_traces(house.settings.home, ANN) == []
-        assert not is_cut_off(house.lake)
+        assert list(find_causes(house.state, tell_time())) == []
         assert house.query(TOTALS).equals(before)
     assert not run_and_die(forget_ann, shop.copy_to(tmp_path / "last"), at_rename=16)
 
