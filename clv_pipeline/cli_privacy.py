@@ -70,6 +70,7 @@ def retention(
 ) -> None:
     """Drops raw lines older than `[privacy] keep_raw_months`; marts, scores and the report stay."""
     from clv_pipeline.lake import Lake  # noqa: PLC0415
+    from clv_pipeline.report.numbers import plural  # noqa: PLC0415
     from clv_pipeline.retention import drop_raw_lines, plan_retention  # noqa: PLC0415
     from clv_pipeline.state import State  # noqa: PLC0415
 
@@ -79,7 +80,7 @@ def retention(
     if not dry_run:
         _build_again(settings, ())
     done = "would be dropped" if dry_run else "dropped"
-    what = f"{plan.rows:,} raw lines of {len(plan.months)} months" if plan.months else "no raw lines"
+    what = f"{plural(plan.rows, 'raw line')} of {plural(len(plan.months), 'month')}" if plan.months else "no raw lines"
     console.print(f"{what} {done}; raw lines are kept from {plan.kept_from} on")
 
 

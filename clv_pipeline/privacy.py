@@ -103,7 +103,8 @@ class Guard:
         query = (
             f"SELECT * REPLACE (IF(malformed IS NULL, NULL, {quote_literal(MALFORMED)}) AS malformed) FROM ({query})"
         )
-        return self.redact(con, query, settings, columns, self.find_forgotten(_list_ids(con, query, customer)))
+        named = _list_ids(con, query, customer) if self.tombstones else []
+        return self.redact(con, query, settings, columns, self.find_forgotten(named))
 
     def redact(
         self,
