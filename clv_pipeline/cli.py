@@ -116,7 +116,7 @@ def _run(settings: Settings, as_of: str | None, *, months: int = 1) -> int:
 
 def _run_all(settings: Settings, as_of: str | None, *, months: int) -> int:
     from clv_pipeline.runs import RunError  # noqa: PLC0415
-    from clv_pipeline.status import describe_closed, describe_gap, describe_quarantine  # noqa: PLC0415
+    from clv_pipeline.status import describe_closed, describe_gap, describe_people, describe_quarantine  # noqa: PLC0415
 
     with _open_runner(settings) as runner:
         bad = _land(runner)
@@ -129,7 +129,7 @@ def _run_all(settings: Settings, as_of: str | None, *, months: int) -> int:
             raise RunError(f"as-of {as_of} is outside the data; choose from {state.periods[0]} to {state.periods[-1]}")
         _refresh(runner, as_of, months=months)
         _print_places(settings)
-        for describe in (describe_quarantine, describe_gap, describe_closed):
+        for describe in (describe_quarantine, describe_people, describe_gap, describe_closed):
             if note := describe(runner.state):
                 _note(note)
         if runner.state.last_loaded_day is None:

@@ -20,7 +20,9 @@ import duckdb
 import polars as pl
 
 from clv_pipeline.alerts.log import AlertLog
+from clv_pipeline.customers import CONFLICTED, REFUSED
 from clv_pipeline.dagster_traces import compile_clearing
+from clv_pipeline.id_map import list_identifiers
 from clv_pipeline.lake import Lake, read_stamp, rename_durably
 from clv_pipeline.ledger import Ledger
 from clv_pipeline.mapping import list_source_columns
@@ -68,14 +70,14 @@ def be_alone(lake: Lake) -> Iterator[None]:
 
 
 def erase(lake: Lake, settings: Settings, customers: Sequence[str], clear: Clear) -> Erasure:
-    """Keeps tombstones of `customers`, as the source calls them, and wipes everybody who has one.
+    """Keeps tombstones of `customers`, as the source calls them, under all identifiers, and wipes who has one.
 
     The report and `clv.duckdb` are gone afterwards; `pages` are the months of the pages to build again. Raises
     PrivacyError when somebody is still found in the end.
     """
     with be_alone(lake), lake.connect() as con:
         guard = require_guard(lake, settings, has_data=not Ledger.read(lake).batches.is_empty())
-        stored = [guard.name_stored(one) for one in customers]
+        stored = list_identifiers(lake, [guard.name_stored(one) for one in customers])
         began = tell_time()
         guard = add_tombstones(lake, guard, stored)
         places = list_places(con, lake, settings)
@@ -86,9 +88,10 @@ def erase(lake: Lake, settings: Settings, customers: Sequence[str], clear: Clear
         _clear_alerts(lake, texts)
         pages = tuple(sorted(page.stem for page in (lake.home / "report").glob("*-*.html")))
         _remove_report(lake)
+        _remove_judgements(lake)
         remove_copies(lake)
         eraser = _Eraser(con, lake, settings, guard, people)
-        wiped = [eraser.wipe(place) for place in places]
+        wiped = [eraser.wipe(place) for place in list_places(con, lake, settings)]
         if guard.find_forgotten(list_ids(con, list_places(con, lake, settings))):
             raise PrivacyError(
                 "somebody forgotten is still in the lake; run `clv forget` again, and tell the developers"
@@ -116,6 +119,12 @@ def _clear_alerts(lake: Lake, texts: Sequence[str]) -> None:
     said = log.rows["what"].map_elements(compile_clearing(texts), return_dtype=pl.String, skip_nulls=True)
     if not said.equals(log.rows["what"]):
         AlertLog(log.rows.with_columns(said.alias("what"))).write(lake)
+
+
+def _remove_judgements(lake: Lake) -> None:
+    """Removes what is said of rows about customers, wherever it names somebody: the next landing says it anew."""
+    for table in (CONFLICTED, REFUSED):
+        lake.path(table, "all").unlink(missing_ok=True)
 
 
 def remove_copies(lake: Lake) -> None:

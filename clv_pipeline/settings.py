@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from clv_pipeline.automation_settings import Alerts, Automation, Publication
+from clv_pipeline.customer_settings import Customers
 from clv_pipeline.drift_settings import RENAMED, Drift
 from clv_pipeline.model_settings import Backtest, Models
 from clv_pipeline.period_settings import Lenses, Periods, Section
@@ -78,12 +79,6 @@ class Source(Section):
         """Mapped columns beyond the pipeline's own (channel, region, ...), carried along as text."""
         own = {*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS}
         return tuple(name for name in self.columns if name not in own)
-
-
-class Customers(Section):
-    """The optional customer file: customer_id, acquisition_ts and attributes."""
-
-    path: str | None = None
 
 
 class Returns(Section):

@@ -14,6 +14,7 @@ from rich.table import Table as Grid
 from clv_pipeline.alerts.log import AlertLog
 from clv_pipeline.automation import list_new_files
 from clv_pipeline.clv.models.promotion import REUSED
+from clv_pipeline.customers import CONFLICTED, REFUSED, list_problems
 from clv_pipeline.door import find_published_scores
 from clv_pipeline.lake import Lake
 from clv_pipeline.ledger import UNDATED
@@ -24,7 +25,7 @@ from clv_pipeline.privacy_log import find_cut_off
 from clv_pipeline.reconciliation import reconcile
 from clv_pipeline.settings import Settings
 from clv_pipeline.sources import list_files
-from clv_pipeline.state import State
+from clv_pipeline.state import HIDDEN, State
 
 _SHOWN_RANGES, _SHOWN_CHANGES = 3, 4
 _LONG_GAP = 24
@@ -57,6 +58,8 @@ def print_status(settings: Settings, console: Console) -> None:
         _say(console, "privacy", "an erasure was cut off; `clv forget` without an id completes it")
     if quarantine := describe_quarantine(state):
         _say(console, "rejected", quarantine)
+    if people := describe_people(state):
+        _say(console, "customers", people)
     _print_failed(lake, console)
     if state.ledger.batches.height:
         _print_tables(state, console)
@@ -80,6 +83,22 @@ def describe_quarantine(state: State) -> str | None:
         f"{quarantined.height:,} of {delivered:,} delivered rows are in transactions.quarantine, {share} for"
         f" '{reason}', first in {first['source']} row {first['row_number']}"
     )
+
+
+def describe_people(state: State) -> str | None:
+    """Cells about customers that cannot be used, contradictions, and people who are not shown; None without any."""
+    found = []
+    if problems := list_problems(state.lake):
+        found.append(f"{len(problems):,} cells are in {REFUSED}, first {problems[0]}")
+    told = {
+        CONFLICTED: "contradictions, each with what counts, are in",
+        HIDDEN: "customers who may not be shown are in",
+    }
+    for table, said in told.items():
+        stamp = state.lake.read_stamp(table, "all")
+        if stamp and stamp.rows:
+            found.append(f"{stamp.rows:,} {said} {table}")
+    return "; ".join(found) or None
 
 
 def _say(console: Console, what: str, text: object) -> None:

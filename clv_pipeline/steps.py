@@ -41,7 +41,7 @@ class Reach(Enum):
     FITTED = "every month up to the one that a fit for P is made at the end of"
     FITTED_AS_OF = "P where a fit for P is made at its end, else nothing"
     COMPARED = "P, and the earlier months it is compared with where they exist"
-    WHOLE = "an unpartitioned table"
+    KNOWN = "what an unpartitioned table says of the customers who are seen up to P"
     UP_TO = "the published months up to P"
     BEFORE = "the latest published month before P"
     ALERTS = "of the latest published month before P only what asks for a refit"
@@ -233,8 +233,8 @@ def list_inputs(read: Read, state: State, period: str) -> list[tuple[str, str, s
         stamp = state.stamp(read.table, period)
         return None if stamp is None else [(read.table, period, stamp.content)]
     stamps = state.stamps(read.table)
-    if read.reach is Reach.WHOLE:
-        return [(read.table, month, stamp.content) for month, stamp in stamps.items()]
+    if read.reach is Reach.KNOWN:
+        return state.list_known(read.table, period)
     if read.reach in (Reach.UP_TO, Reach.BEFORE, Reach.ALERTS):
         return _list_found(read, state, period)
     months = [period]
