@@ -73,7 +73,7 @@ class Months:
 def load(lines: pl.DataFrame) -> duckdb.DuckDBPyConnection:
     """The lines, and the marts made from them, under the schema `built`."""
     con = duckdb.connect()
-    for schema in ("transactions", "marts", "rfm", "scores", "drift", "built"):
+    for schema in ("landing", "transactions", "marts", "rfm", "scores", "drift", "built"):
         con.execute(f"CREATE SCHEMA {schema}")
     con.register("given", lines.to_arrow(compat_level=pl.CompatLevel.oldest()))
     con.execute("CREATE TABLE built.lines AS FROM given; CREATE VIEW transactions.lines AS FROM built.lines")
@@ -81,6 +81,7 @@ def load(lines: pl.DataFrame) -> duckdb.DuckDBPyConnection:
         con.execute(f"CREATE TABLE built.{mart} AS {bind(load_sql(f'2_marts/{mart}'), **_MARGIN)}")
         con.execute(f"CREATE VIEW marts.{mart} AS FROM built.{mart}")
     con.execute("CREATE TABLE transactions.quarantine (period VARCHAR)")
+    con.execute(f"CREATE TABLE landing.hidden_customers AS {load_sql('1_transactions/nobody')}")
     columns = ("clv", "expected_purchases", "p_alive", "expected_spend")
     no_scores = ", ".join(f"CAST(NULL AS DOUBLE) AS {name}" for name in columns)
     con.execute(f"CREATE TABLE scores.customers AS SELECT '' AS customer_id, {no_scores} WHERE FALSE")

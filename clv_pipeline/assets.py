@@ -23,7 +23,7 @@ from clv_pipeline.sql import load_sql
 from clv_pipeline.stages.lenses import LENSES
 from clv_pipeline.stages.models import MODELS
 from clv_pipeline.stages.rfm import RFM
-from clv_pipeline.state import State
+from clv_pipeline.state import HIDDEN, State
 from clv_pipeline.steps import ONLY_STALE_TAG, Reach, StepSpec, Table
 
 # Two hours after the schedule, which the first load of a day may take.
@@ -34,7 +34,7 @@ def declare_dependencies(spec: StepSpec, partitions: dg.MonthlyPartitionsDefinit
     """The upstream assets of a step with the months they are read for."""
     mappings: dict[Reach, dg.PartitionMapping | None] = {
         Reach.LANDED: None,
-        Reach.WHOLE: None,
+        Reach.KNOWN: None,
         Reach.SAME: dg.TimeWindowPartitionMapping(),
         Reach.HISTORY: map_history(partitions),
         Reach.ENDED: map_history(partitions),
@@ -43,11 +43,12 @@ def declare_dependencies(spec: StepSpec, partitions: dg.MonthlyPartitionsDefinit
         # The month before and that of the year before; what else is compared with may lie anywhere.
         Reach.COMPARED: map_earlier(12),
     }
-    # What was found earlier (UP_TO, BEFORE, ALERTS) is no asset, or the asset itself: only the plan follows it.
+    # What was found earlier (UP_TO, BEFORE, ALERTS), and who is hidden, is no asset, or the asset itself: only the plan
+    # follows it.
     return [
         dg.AssetDep(dg.AssetKey(read.table.split(".")), partition_mapping=mappings[read.reach])
         for read in spec.reads
-        if read.reach in mappings
+        if read.reach in mappings and read.table != HIDDEN
     ]
 
 

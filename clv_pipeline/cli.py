@@ -116,7 +116,7 @@ def _run(settings: Settings, as_of: str | None, *, months: int = 1) -> int:
 
 def _run_all(settings: Settings, as_of: str | None, *, months: int) -> int:
     from clv_pipeline.runs import RunError  # noqa: PLC0415
-    from clv_pipeline.status import describe_gap, describe_quarantine  # noqa: PLC0415
+    from clv_pipeline.status import describe_closed, describe_gap, describe_people, describe_quarantine  # noqa: PLC0415
 
     with _open_runner(settings) as runner:
         bad = _land(runner)
@@ -129,8 +129,9 @@ def _run_all(settings: Settings, as_of: str | None, *, months: int) -> int:
             raise RunError(f"as-of {as_of} is outside the data; choose from {state.periods[0]} to {state.periods[-1]}")
         _refresh(runner, as_of, months=months)
         _print_places(settings)
-        for note in filter(None, (describe_quarantine(runner.state), describe_gap(runner.state))):
-            _note(note)
+        for describe in (describe_quarantine, describe_people, describe_gap, describe_closed):
+            if note := describe(runner.state):
+                _note(note)
         if runner.state.last_loaded_day is None:
             raise RunError("no delivered row can be used; mend the files, or [source] in " + settings.config_file.name)
         return 1 if bad else 0
@@ -179,8 +180,7 @@ def _explain_nothing(state: "State") -> str:
         return f"no delivered row can be used: {quarantine}; mend the files, or [source] in {file}"
     if settings.source.kind == "sql":
         return f"table {settings.source.table} has no rows; fill it, or mend [source] in {file}"
-    files = list_files(settings)
-    if not files:
+    if not (files := list_files(settings)):
         return f"no file matches {describe_source(settings)}; mend [source] path in {file}"
     return f"{files[0].name} has no rows, nor has any other file that matches {settings.source.path}; deliver some"
 

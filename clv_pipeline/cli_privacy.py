@@ -1,11 +1,14 @@
-"""`clv forget`: a customer's right to be forgotten.
+"""`clv forget`, `clv export-person`, `clv retention`: the rights of a person, and the age of raw lines.
 
-Belongs here: arguments and what is printed, which never names anybody. Does not belong here: any work (`erasure.py`).
+Belongs here: arguments and what is printed, which names nobody but whom an export is of. Does not belong here: any work
+(`erasure.py`, `export_person.py`, `retention.py`).
 """
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from clv_pipeline.cli_options import Config, console, read_settings
 from clv_pipeline.settings import Settings
@@ -16,6 +19,8 @@ _WHO = "customer_id, as the source calls it; without any, an erasure that was cu
 def register(app: typer.Typer) -> None:
     """Adds the commands of privacy to `app`."""
     app.command(epilog="Example: clv forget 12345 12346 --config clv.toml")(forget)
+    app.command(epilog="Example: clv export-person 12345 --output person.json")(export_person)
+    app.command(epilog="Example: clv retention --dry-run")(retention)
 
 
 def forget(
@@ -39,6 +44,44 @@ def forget(
     console.print(
         f"  {done.rows:,} rows in {done.files:,} files lost their customer; monitoring.privacy has the record"
     )
+
+
+def export_person(
+    customer: Annotated[str, typer.Argument(metavar="ID", help="customer_id, as the source calls it.")],
+    output: Annotated[Path | None, typer.Option(help="File to write; default: standard output.")] = None,
+    config: Config = None,
+) -> None:
+    """Gives all that home knows of one person, as JSON."""
+    from clv_pipeline.export_person import collect_person, write_person  # noqa: PLC0415
+    from clv_pipeline.lake import Lake  # noqa: PLC0415
+
+    settings = read_settings(config)
+    text = collect_person(Lake(settings.home, settings.engine), settings, customer.strip())
+    if output is None:
+        typer.echo(text)
+        return
+    write_person(output, text)
+    console.print(escape(str(output)), soft_wrap=True)
+
+
+def retention(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be dropped; drop nothing.")] = False,
+    config: Config = None,
+) -> None:
+    """Drops raw lines older than `[privacy] keep_raw_months`; marts, scores and the report stay."""
+    from clv_pipeline.lake import Lake  # noqa: PLC0415
+    from clv_pipeline.report.numbers import plural  # noqa: PLC0415
+    from clv_pipeline.retention import drop_raw_lines, plan_retention  # noqa: PLC0415
+    from clv_pipeline.state import State  # noqa: PLC0415
+
+    settings = read_settings(config)
+    lake = Lake(settings.home, settings.engine)
+    plan = plan_retention(State(lake, settings)) if dry_run else drop_raw_lines(lake, settings)
+    if not dry_run:
+        _build_again(settings, ())
+    done = "would be dropped" if dry_run else "dropped"
+    what = f"{plural(plan.rows, 'raw line')} of {plural(len(plan.months), 'month')}" if plan.months else "no raw lines"
+    console.print(f"{what} {done}; raw lines are kept from {plan.kept_from} on")
 
 
 def _build_again(settings: Settings, pages: tuple[str, ...]) -> None:

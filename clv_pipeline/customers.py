@@ -1,152 +1,245 @@
-"""Lands the optional customers: who became one when, and what else is known about them, now or since when.
+"""Lands what is known of customers: who is who, what is said of them, who may not be shown, and what contradicts.
 
-Belongs here: reading and judging their files or table. Does not belong here: cohorts (`sql/2_marts/customers.sql`), or
-how versions follow each other (`clv/history.py`).
+Belongs here: which tables are published together, and when. Does not belong here: reading the files
+(`customer_files.py`, `id_map.py`), the rules (`clv/customers/`), cohorts (`sql/2_marts/customers.sql`).
+
+Where identifiers are merged or people hidden, each table says for every month what of it concerns the customers who are
+first seen then: so a merge or a withdrawn consent restates just what it touches.
 """
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
+from hashlib import sha256
+from typing import Any
 from zoneinfo import ZoneInfo
 
+import duckdb
 import polars as pl
-import polars.selectors as cs
 
-from clv_pipeline.clv.history import keep_history, read_history
-from clv_pipeline.formats import PARQUET_SUFFIXES
+from clv_pipeline.clv.customers import find_hidden, merge_customers, resolve_identities
+from clv_pipeline.clv.customers.visibility import settle_flag
+from clv_pipeline.clv.history import keep_history
+from clv_pipeline.customer_files import THEIRS, Fields, describe_problem, judge_rows, read_rows
+from clv_pipeline.id_map import describe_id_map, digest_by_month, index_identifiers, land_id_map, read_statements
 from clv_pipeline.lake import Lake
 from clv_pipeline.ledger import Ledger
-from clv_pipeline.privacy import LOCK, open_guard
+from clv_pipeline.privacy import LOCK, Guard, open_guard, read_tombstones
 from clv_pipeline.settings import Settings, SettingsError, require_attributes
+from clv_pipeline.sources import SourceFile, list_files
+from clv_pipeline.state import HIDDEN, IDENTITIES, KNOWN, LANDED_UP_TO, MONTHS
 
 TABLE = "landing.customers"
-_DATES = ("acquisition_ts", "valid_from", "valid_to")
+CONFLICTED, REFUSED = "landing.customer_conflicts", "landing.customer_quarantine"
+# In the order of publication: with the last one, all have been published.
+DESCRIPTIONS = {
+    REFUSED: "Cells of customer files and map of identifiers that cannot be used, with place, reason and fix.",
+    CONFLICTED: "What customer files and map of identifiers contradict each other about, what counts, and why.",
+    IDENTITIES: "The identifiers that are another customer's, each with the customer it belongs to.",
+    HIDDEN: "Customers with lines who may not be shown, and why: they are in company totals, and in no list.",
+    TABLE: "One row per customer of the customer files as they are today, identifiers merged.",
+}
+_OURS = ("customer_id", "acquisition_ts")
+
+
+@dataclass(frozen=True)
+class _People:
+    """What the files say: a table each, with what is to be remembered of it."""
+
+    tables: Mapping[str, pl.DataFrame]
+    facts: Mapping[str, dict[str, Any]]
 
 
 def land_customers(lake: Lake, settings: Settings) -> int:
-    """Publishes the customers (an empty table without any) when they changed; returns their number.
+    """Publishes what customer files and map of identifiers say, where that changed; returns the number of customers.
 
-    With `[customers] history` one row for each version of a customer. Raises SettingsError, naming file, row and
-    column, for a file that cannot be used, and DatabaseError for a table that cannot.
+    Needs the lines landed before. Raises SettingsError, naming the file, for one that cannot be read.
     """
-    with lake.hold(LOCK, shared=True), lake.hold(TABLE), lake.connect() as con:
+    lake.prepare()
+    with lake.hold(LOCK, shared=True), lake.hold(TABLE):
         guard = open_guard(lake, settings, has_data=not Ledger.read(lake).batches.is_empty())
-        frame = guard.protect_customers(_read(settings))
-        if settings.customers.history and settings.customers.origin:
-            frame = _add_history(lake, settings, frame)
-        staged = lake.stage(con, TABLE, ["all"], frame)["all"]
+        inputs = describe_inputs(lake, settings)
         before = lake.read_stamp(TABLE, "all")
-        if before is None or before.content != staged.content:
-            lake.publish(con, staged, inputs=staged.content, code="")
-        return frame["customer_id"].n_unique()
+        # A time in the future is none tomorrow, so rejected rows are judged again.
+        if before and before.inputs == inputs and not before.facts.get("rejected"):
+            return before.rows
+        land_id_map(lake, settings, guard)
+        with lake.connect() as con:
+            con.execute("CREATE SCHEMA landing")
+            guard.encrypt_spill(con)
+            people = _gather(lake, settings, con, guard)
+            for table in DESCRIPTIONS:
+                _publish(lake, con, table, people, inputs)
+        return people.tables[TABLE]["customer_id"].n_unique()
 
 
-def _add_history(lake: Lake, settings: Settings, frame: pl.DataFrame) -> pl.DataFrame:
-    if "valid_from" in frame.columns:
-        return read_history(frame)
-    landed = lake.read(TABLE, "all") if lake.read_stamp(TABLE, "all") else None
-    before = landed if landed is not None and "valid_to" in landed.columns else None
-    now = datetime.now(UTC).astimezone(ZoneInfo(settings.source.business_timezone)).replace(tzinfo=None)
-    return keep_history(before, frame, now)
+def describe_inputs(lake: Lake, settings: Settings) -> str:
+    """A hash of everything that the tables of customers are made from."""
+    customers = settings.customers
+    files = list_files(settings, customers.path) if customers.path else []
+    parts: list[object] = [
+        customers.model_dump_json(),
+        [settings.source.business_timezone, settings.source.encoding],
+        [*settings.attributes, *settings.known_attributes],
+        sorted((file.name, file.size, file.mtime_ns) for file in files),
+        describe_id_map(settings),
+        Ledger.read(lake).next_seq if customers.is_used else None,
+        read_tombstones(lake).height,
+    ]
+    return sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
 def list_new_customer_files(lake: Lake, settings: Settings) -> list[str]:
-    """A line for each customer file that was written after the customers were last published."""
-    if settings.customers.path is None:
+    """A line when customer files, the map or the lines have changed since customers were landed; else none."""
+    if not settings.customers.is_used:
         return []
-    stamp = lake.read_stamp(TABLE, "all")
-    since = datetime.fromisoformat(stamp.published_at).timestamp() if stamp else 0.0
-    found = [(file.name, file.stat()) for file in _list_files(settings.customers.path, settings.base)]
-    return [f"{name}:{stat.st_size}:{stat.st_mtime_ns}" for name, stat in found if stat.st_mtime > since]
+    inputs, stamp = describe_inputs(lake, settings), lake.read_stamp(TABLE, "all")
+    return [] if stamp and stamp.inputs == inputs else [f"{TABLE}:{inputs}"]
 
 
-def _list_files(path: str, base: Path) -> list[Path]:
-    pattern = Path(path).expanduser()
-    root = Path(pattern.anchor) if pattern.is_absolute() else base
-    return sorted(root.glob(str(pattern.relative_to(root) if pattern.is_absolute() else pattern)))
+def list_problems(lake: Lake) -> list[str]:
+    """The rows of customer files and map that cannot be used, each in one line with its fix."""
+    if not lake.path(REFUSED, "all").exists():
+        return []
+    return [describe_problem(row) for row in lake.read(REFUSED, "all").iter_rows(named=True)]
 
 
-def _read(settings: Settings) -> pl.DataFrame:
-    if settings.customers.origin is None:
-        return pl.DataFrame(schema={"customer_id": pl.String, "acquisition_ts": pl.Datetime("us")})
-    parts = dict(_read_parts(settings))
-    frame = pl.concat(parts.values(), how="diagonal")
-    _require_attributes(frame.columns, Path(next(iter(parts))).name, settings)
-    others = [name for name in frame.columns if name not in {"customer_id", "acquisition_ts", "valid_from"}]
-    is_dated = settings.customers.history and "valid_from" in frame.columns
-    return (
-        frame.group_by("customer_id", *(["valid_from"] if is_dated else []))
-        .agg(pl.col("acquisition_ts").min(), *(pl.col(name).drop_nulls().last() for name in others))
-        .sort("customer_id", *(["valid_from"] if is_dated else []))
-    )
+def _publish(lake: Lake, con: duckdb.DuckDBPyConnection, table: str, people: _People, inputs: str) -> None:
+    staged = lake.stage(con, table, ["all"], people.tables[table])["all"]
+    facts, before = people.facts.get(table, {}), lake.read_stamp(table, "all")
+    now = (staged.content, inputs, json.dumps(facts))
+    if before is None or (before.content, before.inputs, json.dumps(before.facts)) != now:
+        lake.publish(con, staged, inputs=inputs, code="", facts=facts)
 
 
-def _read_parts(settings: Settings) -> Iterator[tuple[str, pl.DataFrame]]:
-    """Each file, or the table, by its name."""
-    zone, dated = settings.source.business_timezone, _DATES if settings.customers.history else _DATES[:1]
-    if table := settings.customers.table:
-        from clv_pipeline.databases.reading import read_whole_table  # noqa: PLC0415  (its libraries are an extra)
+def _gather(lake: Lake, settings: Settings, con: duckdb.DuckDBPyConnection, guard: Guard) -> _People:
+    said, bad_statements = read_statements(lake, settings, con)
+    identities, conflicts = resolve_identities(said)
+    rows, bad_rows, attributes = _read_customers(lake, settings, con, guard)
+    named = _identify(rows, identities)
+    good = named.filter(~pl.col("is_bad"))
+    customers, contradictions = merge_customers(good, attributes, settings.customers.precedence)
+    contradictions = contradictions.with_columns(pl.col("field").str.strip_prefix(THEIRS))
+    flags = {name: settle_flag(named, name) for name in _list_flags(settings, rows)}
+    for settled in flags.values():
+        customers = customers.join(settled, on="customer_id", how="left", maintain_order="left")
+    problems = pl.concat([bad_rows, bad_statements])
+    tables = {
+        REFUSED: problems,
+        CONFLICTED: pl.concat([conflicts, contradictions]),
+        IDENTITIES: identities,
+        TABLE: _add_history(lake, settings, customers.rename({n: n.removeprefix(THEIRS) for n in attributes})),
+    }
+    remember = {TABLE: {"rejected": problems.height}}
+    if settings.customers.id_map is None and not flags:
+        return _People(tables | {HIDDEN: find_hidden(pl.Series([], dtype=pl.String), None, None)}, remember)
+    return _follow_months(lake, settings, con, tables, flags)
 
-        yield table, _parse(_as_texts(read_whole_table(settings, table), zone), table, dated)
-        return
-    files = _list_files(settings.customers.path or "", settings.base)
-    if not files:
-        raise SettingsError(f"[customers] path: no file matches {settings.customers.path}; mend the path or remove it")
-    for file in files:
-        try:
-            texts = _as_texts(_read_file(file), zone)
-        except (pl.exceptions.PolarsError, OSError) as error:
-            problem = str(error).splitlines()[0]
-            raise SettingsError(f"{file.name}: cannot be read ({problem}); deliver it again") from None
-        yield str(file), _parse(texts, file.name, dated)
+
+def _add_history(lake: Lake, settings: Settings, customers: pl.DataFrame) -> pl.DataFrame:
+    """`customers` as they are now and were before; as they are now where no history is to be kept."""
+    if not settings.customers.history:
+        return customers
+    landed = lake.read(TABLE, "all") if lake.read_stamp(TABLE, "all") else None
+    before = landed if landed is not None and "valid_to" in landed.columns else None
+    return keep_history(before, customers, tell_moment(settings))
+
+
+def tell_moment(settings: Settings) -> datetime:
+    """The time on the clocks of the business."""
+    return datetime.now(UTC).astimezone(ZoneInfo(settings.source.business_timezone)).replace(tzinfo=None)
+
+
+def _read_customers(
+    lake: Lake, settings: Settings, con: duckdb.DuckDBPyConnection, guard: Guard
+) -> tuple[pl.DataFrame, pl.DataFrame, list[str]]:
+    """The judged rows of the customer files, their problems, and the names of their attributes."""
+    customers = settings.customers
+    files = _list_customer_files(settings)
+    rows = read_rows(lake, settings, guard, files, needed=["customer_id", *customers.required], ids=["customer_id"])
+    flags = _list_flags(settings, rows)
+    fields = Fields(("customer_id", *customers.required), times=("acquisition_ts", "updated_at"), flags=flags)
+    found = [name for name in rows.columns if name.startswith(THEIRS)]
+    taken = {THEIRS + name for name in (*_OURS, "updated_at")}
+    known = [name.removeprefix(THEIRS) for name in found if name not in taken]
+    if files:
+        _require_attributes(known, files[0].name, settings)
+    judged, problems = judge_rows(con, settings, rows, fields)
+    return judged, problems, [THEIRS + name for name in known if name not in flags]
+
+
+def _list_customer_files(settings: Settings) -> list[SourceFile]:
+    path = settings.customers.path
+    files = sorted(list_files(settings, path), key=lambda file: file.name) if path else []
+    if path and not files:
+        raise SettingsError(f"[customers] path: no file matches {path}; mend the path or remove it")
+    return files
 
 
 def _require_attributes(columns: list[str], file: str, settings: Settings) -> None:
-    known = [name for name in columns if name not in {"customer_id", "acquisition_ts"}]
     try:
-        require_attributes(settings, known, f"[source.columns] or {file}")
+        require_attributes(settings, columns, f"[source.columns] or {file}")
     except ValueError as error:
         raise SettingsError(str(error)) from None
 
 
-def _read_file(file: Path) -> pl.DataFrame:
-    parquet = file.suffix.lower() in PARQUET_SUFFIXES
-    return pl.read_parquet(file) if parquet else pl.read_csv(file, infer_schema=False)
+def _list_flags(settings: Settings, rows: pl.DataFrame) -> list[str]:
+    """The columns of visibility and consent that the files have; SettingsError for one that is asked for in vain."""
+    customers = settings.customers
+    wanted = {name: getattr(customers, name) for name in ("visible", "consent") if getattr(customers, name)}
+    for setting, column in wanted.items():
+        asked = customers.path is not None and setting in customers.model_fields_set
+        if asked and THEIRS + column not in rows.columns:
+            raise SettingsError(
+                f"[customers] {setting} names {column!r}, which no customer file has; name a column of it"
+            )
+    return [column for column in wanted.values() if THEIRS + column in rows.columns]
 
 
-def _as_texts(frame: pl.DataFrame, timezone: str) -> pl.DataFrame:
-    """The columns as text; times with a zone of their own as times of the business."""
-    local = cs.datetime(time_zone="*").dt.convert_time_zone(timezone).dt.replace_time_zone(None)
-    texts = frame.with_columns(local).with_columns(pl.all().cast(pl.String).str.strip_chars())
-    return texts.rename({column: column.strip().lstrip("\ufeff") for column in texts.columns})
+def _identify(rows: pl.DataFrame, identities: pl.DataFrame) -> pl.DataFrame:
+    """`rows` that name somebody, each with the customer it is about."""
+    system = THEIRS + "source_system"
+    theirs = [pl.col(system).alias("source_system")] if system in rows.columns else []
+    source_id = pl.col(THEIRS + "customer_id") if rows.height else pl.lit(None, pl.String)
+    named = rows.with_columns(source_id.alias("source_id"), *theirs).filter(pl.col("source_id").is_not_null())
+    merged = named.join(identities, on="source_id", how="left", maintain_order="left")
+    return merged.with_columns(pl.coalesce("customer_id", "source_id").alias("customer_id"))
 
 
-def _parse(frame: pl.DataFrame, name: str, dated: Sequence[str]) -> pl.DataFrame:
-    """The customers of a file or table with the columns `dated` as times."""
-    if "customer_id" not in frame.columns:
-        raise SettingsError(f"{name}: has no column 'customer_id'; it has {', '.join(frame.columns[:20])}; rename one")
-    frame = frame.with_columns(pl.col("customer_id").replace("", None))
-    if "acquisition_ts" not in frame.columns:
-        frame = frame.with_columns(pl.lit(None, pl.String).alias("acquisition_ts"))
-    for column in dated:
-        if column in frame.columns:
-            frame = _parse_times(frame, name, column)
-    if (bad := frame.with_row_index("row", offset=1).filter(pl.col("customer_id").is_null())).height:
-        raise SettingsError(f"{name}: row {bad['row'][0]}: customer_id is missing; fill it or remove the row")
-    return frame
+def _follow_months(
+    lake: Lake,
+    settings: Settings,
+    con: duckdb.DuckDBPyConnection,
+    tables: dict[str, pl.DataFrame],
+    flags: Mapping[str, pl.DataFrame],
+) -> _People:
+    """The tables and who is hidden among the customers with lines, with what concerns which month."""
+    ledger = Ledger.read(lake)
+    index_identifiers(lake, settings, ledger, con)
+    _register(con, "identities", tables[IDENTITIES])
+    con.execute("""
+        CREATE TABLE landing.first_seen AS
+        SELECT COALESCE(i.customer_id, k.source_id) AS customer_id, min(k.period) AS period
+        FROM landing.known AS k LEFT JOIN identities AS i ON k.source_id = i.source_id GROUP BY ALL""")
+    customers = settings.customers
+    known = con.sql("SELECT customer_id FROM landing.first_seen").pl()["customer_id"]
+    tables[HIDDEN] = find_hidden(known, flags.get(customers.visible), flags.get(customers.consent))
+    of_months = "SELECT k.period, i.* FROM landing.known AS k JOIN identities AS i USING (source_id)"
+    facts = {
+        TABLE: {"rejected": tables[REFUSED].height, KNOWN: _digest(con, tables[TABLE])},
+        HIDDEN: {LANDED_UP_TO: ledger.next_seq, KNOWN: _digest(con, tables[HIDDEN])},
+        IDENTITIES: {MONTHS: digest_by_month(con, of_months)},
+    }
+    return _People(tables, facts)
 
 
-def _parse_times(frame: pl.DataFrame, name: str, column: str) -> pl.DataFrame:
-    text = pl.col(column).replace("", None)
-    parsed = frame.with_row_index("row", offset=1).with_columns(
-        text.alias("text"),
-        pl.coalesce(
-            text.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", strict=False),
-            text.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", strict=False),
-            text.str.to_date("%Y-%m-%d", strict=False).cast(pl.Datetime("us")),
-        ).alias(column),
-    )
-    if (bad := parsed.filter(pl.col("text").is_not_null() & pl.col(column).is_null())).height:
-        row = bad.row(0, named=True)
-        raise SettingsError(f"{name}: row {row['row']}: {column} {row['text']!r} is no date; write YYYY-MM-DD")
-    return parsed.drop("row", "text")
+def _digest(con: duckdb.DuckDBPyConnection, customers: pl.DataFrame) -> Mapping[str, str]:
+    """A fingerprint of the rows of `customers` by the month in which their customer is first seen."""
+    _register(con, "followed", customers)
+    seen = "SELECT s.period, f.* FROM followed AS f JOIN landing.first_seen AS s USING (customer_id)"
+    return digest_by_month(con, seen)
+
+
+def _register(con: duckdb.DuckDBPyConnection, name: str, frame: pl.DataFrame) -> None:
+    con.register(name, frame.to_arrow(compat_level=pl.CompatLevel.oldest()))

@@ -2,12 +2,13 @@
 
 Belongs here: finding and replacing text there. Does not belong here: what may be written there (`contracts.py`).
 
-Since metadata and messages go without ids, there is something to find only in homes that are older, and ids of orders and lines.
+Since metadata and messages go without ids of customers, there is something to find only in homes that are older, and
+ids of orders and lines.
 """
 
 import re
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -25,10 +26,9 @@ def clear_traces(folder: Path, texts: Sequence[str]) -> None:
     A number stands for itself in a cell of a table or between quotes, any other text between whatever is no part of a
     name. Raises PrivacyError when a database is in use for too long.
     """
-    wanted = sorted({text for text in texts if text}, key=len, reverse=True)
-    needles = [text.encode() for text in wanted]
-    patterns = [_compile(wanted[start : start + _AT_ONCE]) for start in range(0, len(wanted), _AT_ONCE)]
-    for file in sorted(folder.rglob("*")) if wanted else []:
+    needles = [text.encode() for text in texts if text]
+    clear = compile_clearing(texts)
+    for file in sorted(folder.rglob("*")) if needles else []:
         if not file.is_file() or file.name.endswith(("-wal", "-shm")):
             continue
         content = file.read_bytes()
@@ -37,9 +37,22 @@ def clear_traces(folder: Path, texts: Sequence[str]) -> None:
         if not any(needle in seen for needle in needles):
             continue
         if content.startswith(_MAGIC):
-            _clear_database(file, patterns)
-        elif (cleared := _clear(text := content.decode(errors="surrogateescape"), patterns)) != text:
+            _clear_database(file, clear)
+        elif (cleared := clear(text := content.decode(errors="surrogateescape"))) != text:
             file.write_bytes(cleared.encode(errors="surrogateescape"))
+
+
+def compile_clearing(texts: Sequence[str]) -> Callable[[str], str]:
+    """What replaces `texts` in a text, where they stand for themselves."""
+    wanted = sorted({text for text in texts if text}, key=len, reverse=True)
+    patterns = [_compile(wanted[start : start + _AT_ONCE]) for start in range(0, len(wanted), _AT_ONCE)]
+
+    def clear(text: str) -> str:
+        for pattern in patterns:
+            text = pattern.sub(_GONE, text)
+        return text
+
+    return clear
 
 
 def _compile(texts: Sequence[str]) -> re.Pattern[str]:
@@ -55,16 +68,10 @@ def _is_number(text: str) -> bool:
     return text.replace(".", "", 1).isdigit()
 
 
-def _clear(text: str, patterns: Sequence[re.Pattern[str]]) -> str:
-    for pattern in patterns:
-        text = pattern.sub(_GONE, text)
-    return text
-
-
-def _clear_database(file: Path, patterns: Sequence[re.Pattern[str]]) -> None:
+def _clear_database(file: Path, clear: Callable[[str], str]) -> None:
     try:
         with closing(sqlite3.connect(file, timeout=_BUSY_SECONDS, isolation_level=None)) as con:
-            con.create_function("clear", 1, lambda value: _clear(value, patterns), deterministic=True)
+            con.create_function("clear", 1, clear, deterministic=True)
             con.execute("PRAGMA secure_delete = ON")
             changed = sum(_clear_column(con, table, column) for table, column in _list_columns(con))
             if changed:

@@ -22,6 +22,8 @@ import polars as pl
 
 from clv_pipeline.alerts.log import ALERTS
 from clv_pipeline.contracts import describe_columns
+from clv_pipeline.customers import DESCRIPTIONS
+from clv_pipeline.id_map import ROWS
 from clv_pipeline.lake import Lake, pin_files, rename_durably
 from clv_pipeline.pins import PINS
 from clv_pipeline.pipeline import AS_OF_STEPS, MONTH_STEPS
@@ -38,7 +40,8 @@ _KEEP_SECONDS = 3600
 _OTHERS = {
     ALERTS: "What needed a human, since when, and until when; see clv alerts.",
     "landing.batches": "Every delivery that was landed, and when.",
-    "landing.customers": "The customer file as it is today.",
+    **DESCRIPTIONS,
+    ROWS: "Every row of the map of identifiers as it was delivered, exactly once.",
     "landing.lines": "Every row as it was delivered, exactly once.",
     "marts.customers": "Every customer who ever ordered: acquisition, cohort, first and last order.",
     "marts.customer_quarters": "What each customer did in the quarter: sums of marts.customer_periods.",
@@ -173,7 +176,8 @@ def _describe_views(con: duckdb.DuckDBPyConnection) -> None:
 def _list_tables() -> list[str]:
     return [
         "landing.batches",
-        "landing.customers",
+        *DESCRIPTIONS,
+        ROWS,
         PINS,
         ALERTS,
         PRIVACY_LOG,

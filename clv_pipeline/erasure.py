@@ -17,7 +17,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
+import polars as pl
 
+from clv_pipeline.alerts.log import AlertLog
+from clv_pipeline.customers import CONFLICTED, REFUSED
+from clv_pipeline.dagster_traces import compile_clearing
+from clv_pipeline.id_map import list_identifiers
 from clv_pipeline.lake import Lake, read_stamp, rename_durably
 from clv_pipeline.ledger import Ledger
 from clv_pipeline.mapping import list_source_columns
@@ -29,14 +34,12 @@ from clv_pipeline.privacy import (
     PrivacyError,
     add_tombstones,
     name_in_landing,
-    read_tombstones,
     require_guard,
 )
-from clv_pipeline.privacy_log import Act, keep_act, read_acts, tell_time
+from clv_pipeline.privacy_log import FORGET, Act, keep_act, tell_time
 from clv_pipeline.settings import Settings
 from clv_pipeline.sql import quote_literal, quote_name
 
-ACTION = "forget"
 # Whoever is alone with the lake holds these, in the order in which runs take them.
 _LOCKS = (LOCK, "report", "landing", "landing.customers", "door")
 # Rows that count for the company without their customer; of every other table they are taken out.
@@ -67,38 +70,35 @@ def be_alone(lake: Lake) -> Iterator[None]:
 
 
 def erase(lake: Lake, settings: Settings, customers: Sequence[str], clear: Clear) -> Erasure:
-    """Keeps tombstones of `customers`, as the source calls them, and wipes everybody who has one.
+    """Keeps tombstones of `customers`, as the source calls them, under all identifiers, and wipes who has one.
 
     The report and `clv.duckdb` are gone afterwards; `pages` are the months of the pages to build again. Raises
     PrivacyError when somebody is still found in the end.
     """
     with be_alone(lake), lake.connect() as con:
         guard = require_guard(lake, settings, has_data=not Ledger.read(lake).batches.is_empty())
-        stored = [guard.name_stored(one) for one in customers]
+        stored = list_identifiers(lake, [guard.name_stored(one) for one in customers])
         began = tell_time()
         guard = add_tombstones(lake, guard, stored)
         places = list_places(con, lake, settings)
         people = guard.find_forgotten(list_ids(con, places))
         keep_ids(con, people)
-        clear([*customers, *people, *_list_orders(con, places)])
+        texts = [*customers, *people, *_list_orders(con, places)]
+        clear(texts)
+        _clear_alerts(lake, texts)
         pages = tuple(sorted(page.stem for page in (lake.home / "report").glob("*-*.html")))
-        _remove_copies(lake)
+        _remove_report(lake)
+        _remove_judgements(lake)
+        remove_copies(lake)
         eraser = _Eraser(con, lake, settings, guard, people)
-        wiped = [eraser.wipe(place) for place in places]
+        wiped = [eraser.wipe(place) for place in list_places(con, lake, settings)]
         if guard.find_forgotten(list_ids(con, list_places(con, lake, settings))):
             raise PrivacyError(
                 "somebody forgotten is still in the lake; run `clv forget` again, and tell the developers"
             )
         rows, files = (sum(counted) for counted in zip((0, 0), *wiped, strict=True))
-        keep_act(lake, Act(ACTION, began, len(stored), rows, files))
+        keep_act(lake, Act(FORGET, began, len(stored), rows, files))
     return Erasure(len(stored), len(set(people) & set(stored)), rows, files, pages)
-
-
-def is_cut_off(lake: Lake) -> bool:
-    """Whether somebody has a tombstone since after the last erasure that came to its end."""
-    ended = read_acts(lake).filter(action=ACTION)["done_at"]
-    buried = read_tombstones(lake)["requested_at"]
-    return len(buried) > 0 and (ended.is_empty() or bool((buried > ended.max()).any()))
 
 
 def _list_orders(con: duckdb.DuckDBPyConnection, places: Sequence[Place]) -> list[str]:
@@ -113,12 +113,24 @@ def _list_orders(con: duckdb.DuckDBPyConnection, places: Sequence[Place]) -> lis
     return [name for (name,) in found if name]
 
 
-def _remove_copies(lake: Lake) -> None:
-    """Removes what holds rows beside the tables: the report, old doors, failed rows, what dead writers left."""
+def _clear_alerts(lake: Lake, texts: Sequence[str]) -> None:
+    """Takes `texts` out of what alerts said: of a failed contract they name an order."""
+    log = AlertLog.read(lake)
+    said = log.rows["what"].map_elements(compile_clearing(texts), return_dtype=pl.String, skip_nulls=True)
+    if not said.equals(log.rows["what"]):
+        AlertLog(log.rows.with_columns(said.alias("what"))).write(lake)
+
+
+def _remove_judgements(lake: Lake) -> None:
+    """Removes what is said of rows about customers, wherever it names somebody: the next landing says it anew."""
+    for table in (CONFLICTED, REFUSED):
+        lake.path(table, "all").unlink(missing_ok=True)
+
+
+def remove_copies(lake: Lake) -> None:
+    """Removes what holds rows beside the tables: old doors, failed rows, what dead writers left."""
     (lake.home / "clv.duckdb").unlink(missing_ok=True)
-    for page in lake.root.glob(".report*"):
-        page.unlink()
-    for folder in (lake.home / "report", lake.root / ".door", lake.root / ".failed"):
+    for folder in (lake.root / ".door", lake.root / ".failed"):
         if folder.exists():
             shutil.rmtree(folder)
     for left in (lake.root / ".staging").glob("*"):
@@ -128,6 +140,13 @@ def _remove_copies(lake: Lake) -> None:
             shutil.rmtree(left, ignore_errors=True)
         else:
             shutil.rmtree(left / "pinned", ignore_errors=True)
+
+
+def _remove_report(lake: Lake) -> None:
+    for made_from in lake.root.glob(".report*"):
+        made_from.unlink()
+    if (folder := lake.home / "report").exists():
+        shutil.rmtree(folder)
 
 
 def _is_dead(process: int) -> bool:

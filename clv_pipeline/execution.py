@@ -16,7 +16,8 @@ from clv_pipeline.contracts import Audit, audit_query, audit_schema, preview
 from clv_pipeline.lake import LakeError, Staged, Stamp
 from clv_pipeline.periods import list_periods
 from clv_pipeline.privacy import LOCK
-from clv_pipeline.state import State
+from clv_pipeline.sql import load_sql
+from clv_pipeline.state import HIDDEN, State
 from clv_pipeline.steps import Content, Reach, Step, StepSpec, compared_months, list_history, list_inputs
 
 _ATTEMPTS = 10
@@ -139,6 +140,7 @@ def _run_chunk(
         for _ in range(_ATTEMPTS):
             state = state.look_again()
             stale = [p for p in periods if not only_stale or spec.explain_staleness(state, p) is not None]
+            _refuse_closed(spec, state, stale)
             fresh = [_find_published(spec, state, period) for period in periods if period not in stale]
             if not stale:
                 return fresh
@@ -156,6 +158,14 @@ def _run_chunk(
                 return sorted(fresh + published, key=lambda outcome: outcome.period)
         months = periods[0] if len(periods) == 1 else f"{periods[0]} to {periods[-1]}"
         raise LakeError(f"{spec.stage} {months}: what it reads kept changing; run it again when other runs are done")
+
+
+def _refuse_closed(spec: StepSpec, state: State, periods: Sequence[str]) -> None:
+    if closed := [period for period in periods if spec.is_closed(state, period)]:
+        raise LakeError(
+            f"{spec.stage} {closed[0]} cannot be run again: `clv retention` dropped the raw lines of the months before"
+            f" {state.closed.kept_from}; choose later months, or stages that need none (rfm, lenses, models, scores)"
+        )
 
 
 def _find_published(spec: StepSpec, state: State, period: str) -> Outcome:
@@ -246,7 +256,12 @@ def _expose_reads(spec: StepSpec, step: Step) -> None:
                     continue
             case Reach.COMPARED:
                 months = [*compared_months(step.state, step.period), step.period]
-            case Reach.WHOLE:
+            case Reach.KNOWN:
+                if read.table == HIDDEN and not step.lake.published(
+                    HIDDEN
+                ):  # a home of before there was one, until its next landing
+                    step.materialize(read.table, load_sql("1_transactions/nobody"))
+                    continue
                 months = None
             case Reach.SAME:
                 months = list(step.periods)
@@ -256,6 +271,8 @@ def _expose_reads(spec: StepSpec, step: Step) -> None:
 def _name_missing(spec: StepSpec, state: State, period: str) -> str:
     for read in spec.reads:
         if list_inputs(read, state, period) is None:
+            if read.reach is Reach.KNOWN:
+                return f"{spec.stage} {period}: lines were landed without who may be shown of them; use `clv run`"
             stamps = state.stamps(read.table)
             history = read.reach in (Reach.HISTORY, Reach.ENDED, Reach.FITTED)
             months = list_periods(state.periods[0], period) if history else [period]

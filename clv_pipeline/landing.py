@@ -20,6 +20,7 @@ from tempfile import mkdtemp
 import duckdb
 import polars as pl
 
+from clv_pipeline.closed_months import leave_out_closed
 from clv_pipeline.lake import Lake, rename_durably
 from clv_pipeline.ledger import Ledger
 from clv_pipeline.mapping import expose_parsed, list_source_columns, parse_parameters
@@ -188,8 +189,10 @@ def _append(con: duckdb.DuckDBPyConnection, place: _Place, ledger: Ledger, deliv
     if list(folder.glob("raw_*.parquet")):
         _expose_delivered(con, folder, deliveries, loaded_at)
         expose_parsed(con, settings, "delivered")
-        arrived = bind(load_sql("1_transactions/arrived"), **parse_parameters(settings))
-        con.execute(f"CREATE TEMP TABLE arrived AS {arrived}")
+        if leave_out_closed(con, lake, settings):
+            expose_parsed(con, settings, "delivered")
+        rows = bind(load_sql("1_transactions/load_rows"), **parse_parameters(settings))
+        con.execute(f"CREATE TEMP TABLE load_row AS {rows}")
         counts = _count_rows(con)
         moves = None
         if ledger.is_keyed(settings):
@@ -239,10 +242,11 @@ def _expose_delivered(
     )
     raw = quote_literal(str(folder / "raw_*.parquet"))
     con.execute(f"""
-        CREATE OR REPLACE VIEW delivered AS
+        CREATE OR REPLACE VIEW arrived AS
         SELECT d.batch_id, d.seq, {quote_literal(loaded_at)} AS loaded_at, r.*
         FROM read_parquet({raw}, union_by_name = true) r JOIN delivery d USING (source)
         WHERE r.row_number > d.skip_rows""")
+    con.execute("CREATE OR REPLACE VIEW delivered AS FROM arrived")
 
 
 def _write_lines(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
@@ -271,7 +275,7 @@ def _publish_lines(con: duckdb.DuckDBPyConnection, lake: Lake, folder: Path, loa
 
 
 def _count_rows(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
-    return dict(con.sql("SELECT batch_id, count(*) FROM arrived GROUP BY batch_id").fetchall())
+    return dict(con.sql("SELECT batch_id, count(*) FROM load_row GROUP BY batch_id").fetchall())
 
 
 def _sweep_uncommitted(lake: Lake, ledger: Ledger) -> None:

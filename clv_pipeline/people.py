@@ -11,6 +11,7 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
+from clv_pipeline.id_map import INDEX, ROWS, name_ids
 from clv_pipeline.lake import Lake
 from clv_pipeline.privacy import name_in_landing
 from clv_pipeline.settings import Settings
@@ -39,7 +40,7 @@ def _read(files: Sequence[Path]) -> str:
 
 def list_places(con: duckdb.DuckDBPyConnection, lake: Lake, settings: Settings) -> list[Place]:
     """The tables of the lake that name customers, landing last: as long as it names somebody, nothing is lost."""
-    found = [place for table, files in _list_tables(lake) if (place := _look(con, settings, table, files))]
+    found = [place for table, files in _list_tables(lake) for place in _look(con, settings, table, files)]
     return sorted(found, key=lambda place: (place.table == LANDED, place.table))
 
 
@@ -75,12 +76,13 @@ def _list_tables(lake: Lake) -> Iterator[tuple[str, tuple[Path, ...]]]:
             yield f"{folder.parent.name}.{folder.name}", files
 
 
-def _look(con: duckdb.DuckDBPyConnection, settings: Settings, table: str, files: tuple[Path, ...]) -> Place | None:
+def _look(con: duckdb.DuckDBPyConnection, settings: Settings, table: str, files: tuple[Path, ...]) -> Iterator[Place]:
     described = con.execute(f"DESCRIBE SELECT * FROM {_read(files)}").fetchall()
     columns = {name for name, *_ in described}
     theirs = name_in_landing(settings, "customer_id")
     if table == QUARANTINED:
         path = quote_literal('$."' + theirs.replace('"', '\\"') + '"')
-        return Place(table, files, f"TRIM(json_extract_string(raw, {path}))")
-    column = theirs if table == LANDED else "customer_id"
-    return Place(table, files, f"TRIM({quote_name(column)})") if column in columns else None
+        yield Place(table, files, f"TRIM(json_extract_string(raw, {path}))")
+        return
+    named = {LANDED: [theirs], ROWS: name_ids(settings), INDEX: ["source_id"]}.get(table, ["customer_id"])
+    yield from (Place(table, files, f"TRIM({quote_name(column)})") for column in named if column in columns)

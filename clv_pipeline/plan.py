@@ -41,7 +41,11 @@ def find_stale(steps: Sequence[StepSpec], state: State, periods: Iterable[str]) 
         dirty: set[str] = set()
         for step in steps:
             reason = step.explain_staleness(state, period)
-            if reason is None and any(_is_dirty(read, state, period, dirty, earlier) for read in step.reads):
+            if (
+                reason is None
+                and not step.is_closed(state, period)
+                and any(_is_dirty(read, state, period, dirty, earlier) for read in step.reads)
+            ):
                 reason = INHERITED
             if reason:
                 dirty |= {table.name for table in step.tables}

@@ -76,15 +76,20 @@ class Guard:
             # the connection, and without it the ids would lie there as they are.
             con.execute("SET force_mbedtls_unsafe = 'true'; SET temp_file_encryption = true")
 
-    def protect_customers(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """Rows of customers with `customer_id` as the lake may have it; those of forgotten people are gone."""
-        if not self.is_active:
-            return frame
-        ids = frame["customer_id"].unique().to_list()
-        stored = {one: self.name_stored(one) for one in ids}
-        gone = set(self.find_forgotten(stored.values()))
-        renamed = frame.with_columns(pl.col("customer_id").replace_strict(stored, return_dtype=pl.String))
-        return renamed.filter(~pl.col("customer_id").is_in(list(gone)))
+    def protect_people(self, con: duckdb.DuckDBPyConnection, query: str, ids: Sequence[str]) -> str:
+        """Rows of `query` with the columns `ids` as the lake may have them; those of forgotten people are gone."""
+        if self.key is None:
+            return query
+        for name in map(quote_name, ids):
+            stored = {one: self.name_stored(one) for one in _list_ids(con, query, name)}
+            gone = set(self.find_forgotten(stored.values()))
+            rows = [(one, known, known in gone) for one, known in stored.items()]
+            schema = {"id": pl.String, "stored": pl.String, "gone": pl.Boolean}
+            table = _keep_frame(con, f"people_{name}", pl.DataFrame(rows, schema, orient="row"))
+            query = f"""
+                SELECT r.* REPLACE (p.stored AS {name}) FROM ({query}) r LEFT JOIN {table} p ON TRIM(r.{name}) = p.id
+                WHERE p.gone IS NOT TRUE"""
+        return f"SELECT * REPLACE (IF(malformed IS NULL, NULL, {quote_literal(MALFORMED)}) AS malformed) FROM ({query})"
 
     def bind(self, con: duckdb.DuckDBPyConnection, settings: Settings) -> Protect:
         """`protect_rows` of one connection."""
@@ -111,7 +116,8 @@ class Guard:
         query = (
             f"SELECT * REPLACE (IF(malformed IS NULL, NULL, {quote_literal(MALFORMED)}) AS malformed) FROM ({query})"
         )
-        return self.redact(con, query, settings, columns, self.find_forgotten(_list_ids(con, query, customer)))
+        named = _list_ids(con, query, customer) if self.tombstones else []
+        return self.redact(con, query, settings, columns, self.find_forgotten(named))
 
     def redact(
         self,
@@ -258,10 +264,14 @@ def _list_ids(con: duckdb.DuckDBPyConnection, query: str, customer: str) -> list
 def _keep_names(
     con: duckdb.DuckDBPyConnection, table: str, columns: Sequence[str], rows: Sequence[Sequence[str]]
 ) -> None:
-    frame = pl.DataFrame(rows, schema=dict.fromkeys(columns, pl.String), orient="row")
+    _keep_frame(con, table, pl.DataFrame(rows, schema=dict.fromkeys(columns, pl.String), orient="row"))
+
+
+def _keep_frame(con: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame) -> str:
     con.register("named", frame.to_arrow(compat_level=pl.CompatLevel.oldest()))
-    con.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS FROM named")
+    con.execute(f"CREATE OR REPLACE TEMP TABLE {quote_name(table)} AS FROM named")
     con.unregister("named")
+    return quote_name(table)
 
 
 def _read_known(lake: Lake) -> dict[str, str | bool] | None:

@@ -5,12 +5,15 @@ Belongs here: keeping and reading that record. Does not belong here: doing any o
 
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from typing import cast
 
 import polars as pl
 
 from clv_pipeline.lake import Lake, rename_durably
+from clv_pipeline.privacy import read_tombstones
 
 PRIVACY_LOG = "monitoring.privacy"
+FORGET, EXPORT, RETENTION = "forget", "export", "retention"
 _SCHEMA = pl.Schema(
     {
         "began_at": pl.Datetime("us"),
@@ -56,3 +59,11 @@ def keep_act(lake: Lake, act: Act) -> None:
         row = pl.DataFrame([{**asdict(act), "done_at": tell_time()}], schema=_SCHEMA)
         pl.concat([read_acts(lake), row]).write_parquet(staging)
         rename_durably(staging, target)
+
+
+def find_cut_off(lake: Lake) -> datetime | None:
+    """When an erasure began that has not come to its end: somebody has a tombstone since after the last that did."""
+    ended = read_acts(lake).filter(action=FORGET)["done_at"]
+    buried = read_tombstones(lake)["requested_at"]
+    open_ones = buried if ended.is_empty() else buried.filter(buried > ended.max())
+    return cast("datetime | None", open_ones.max())

@@ -1,10 +1,12 @@
-"""The settings of privacy: whether ids are pseudonyms, and where their key is.
+"""The settings of privacy: whether ids are pseudonyms, where their key is, how long raw lines are kept.
 
 Belongs here: names, types and messages of the section [privacy]. Does not belong here: the key itself, which stands in
-no settings (`secret_key.py`), or what follows from the settings (`privacy.py`).
+no settings (`secret_key.py`), or what follows from the settings (`privacy.py`, `retention.py`).
 """
 
 from pathlib import Path
+
+from pydantic import Field
 
 from clv_pipeline.period_settings import Section
 
@@ -13,7 +15,11 @@ KEY_VARIABLE = "CLV_PRIVACY_KEY"
 
 
 class Privacy(Section):
-    """Whether customer ids are replaced by keyed hashes, and the file with their key."""
+    """Whether customer ids are replaced by keyed hashes, the file with their key, and the age that raw lines reach.
+
+    Drift holds a month against the same month of the year before, so raw lines stay for 13 months at least.
+    """
 
     pseudonyms: bool = False
     key_file: Path | None = None
+    keep_raw_months: int | None = Field(default=None, ge=13)

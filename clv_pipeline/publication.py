@@ -12,14 +12,16 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
+from clv_pipeline.customers import CONFLICTED, DESCRIPTIONS, REFUSED
 from clv_pipeline.door import open_views, rebuild_door
+from clv_pipeline.fitting import ask, is_prepared
 from clv_pipeline.lake import Lake, LakeError, rename_durably
 from clv_pipeline.pins import PINS
 from clv_pipeline.pipeline import AS_OF_STEPS, MONTH_STEPS
 from clv_pipeline.privacy import LOCK
 from clv_pipeline.settings import Settings
 from clv_pipeline.sql import load_sql, quote_literal
-from clv_pipeline.state import State
+from clv_pipeline.state import HIDDEN, State
 
 _MADE_FROM, _CACHE = ".report", ".cache"
 _EVALUATION, _DRAWS = "models.evaluation", "models.draws"
@@ -77,6 +79,14 @@ _SUMMARIES = {
         SELECT reason, count(*) AS lines FROM transactions.quarantine
         WHERE period <= {as_of} OR period IS NULL GROUP BY reason ORDER BY lines DESC, reason""",
     "transactions.reconciliation": "SELECT * FROM transactions.reconciliation",
+    # No customer stands in these.
+    "people.hidden": load_sql("6_scores/hidden").replace("$as_of", "{as_of}"),
+    "people.conflicts": """
+        SELECT kind, field, rule, count(*) AS cases FROM landing.customer_conflicts
+        GROUP BY ALL ORDER BY cases DESC, kind, field, rule""",
+    "people.refused": """
+        SELECT source, field, reason, fix, count(*) AS cells FROM landing.customer_quarantine
+        GROUP BY ALL ORDER BY cells DESC, source, field, reason""",
 }
 # What this month is compared with the as-of month before on.
 _COMPARED = ("lenses.lens1_headline", "scores.deciles")
@@ -113,7 +123,7 @@ def _publish_report(lake: Lake, settings: Settings, as_of: str | None) -> Path:
         with open_views(lake, settings) as con:
             tables = _gather(con, month)
             previous = _gather(con, facts.previous_as_of, _COMPARED) if facts.previous_as_of else {}
-        page = build_report(tables, facts, previous=previous, cache_dir=lake.root / _CACHE)
+        page = ask(build_report, tables, facts, previous=previous, cache_dir=lake.root / _CACHE).result()
         _write_durably(lake, folder / f"{month}.html", page)
         _write_durably(lake, _stamp_file(lake, month), _describe_month(state, month))
     if chosen != months[-1]:
@@ -124,10 +134,11 @@ def _publish_report(lake: Lake, settings: Settings, as_of: str | None) -> Path:
 
 
 def prepare_report(lake: Lake) -> None:
-    """Starts bundling the report's script in a thread of its own where no earlier report left it: it takes 2 s."""
-    from clv_pipeline.report.bundle import start_bundle  # noqa: PLC0415
+    """Has the report's libraries loaded in the process that fits, where there is one: it is idle soon."""
+    from clv_pipeline.report import prepare_building  # noqa: PLC0415
 
-    start_bundle(lake.root / _CACHE)
+    if is_prepared():
+        ask(prepare_building, lake.root / _CACHE)
 
 
 def draw_lenses(lake: Lake, settings: Settings, as_of: str) -> dict[str, dict[str, bytes]]:
@@ -193,7 +204,7 @@ def read_made_from(lake: Lake) -> str | None:
 def describe_contents(state: State) -> str:
     """A hash of everything published and landed; equal hashes mean that the report and `clv.duckdb` are current."""
     tables = [
-        "landing.customers",
+        *DESCRIPTIONS,
         PINS,
         *(table.name for step in (*MONTH_STEPS, *AS_OF_STEPS) for table in step.tables),
     ]
@@ -215,6 +226,9 @@ def _gather(con: duckdb.DuckDBPyConnection, as_of: str, wanted: Sequence[str] | 
         "monitoring.causes": "drift.diagnoses",
         "monitoring.forecasts": "drift.performance",
         "monitoring.versions": "models.promotions",
+        "people.hidden": HIDDEN,
+        "people.conflicts": CONFLICTED,
+        "people.refused": REFUSED,
     }
     for name, query in queries.items():
         if sources.get(name, name) in present and (wanted is None or name in wanted):

@@ -16,7 +16,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from clv_pipeline.automation_settings import Alerts, Automation, Publication
-from clv_pipeline.database_settings import TABLE_PATTERN, reject_written_secrets
+from clv_pipeline.customer_settings import Customers
+from clv_pipeline.database_settings import reject_written_secrets
 from clv_pipeline.drift_settings import RENAMED, Drift
 from clv_pipeline.model_settings import Backtest, Models
 from clv_pipeline.period_settings import Lenses, Periods, Section
@@ -30,28 +31,6 @@ _NO_SETTINGS = {"CLV_CONFIG", "CLV_DEBUG", KEY_VARIABLE}
 
 class SettingsError(ValueError):
     """A setting is missing, unknown or wrong; the message is one line and says the fix."""
-
-
-class Customers(Section):
-    """The optional customers, of files or of a table in the source's database: customer_id, acquisition_ts, attributes.
-
-    With `history`, attributes count in an as-of month as they were at its end.
-    """
-
-    path: str | None = None
-    table: str | None = Field(default=None, pattern=TABLE_PATTERN)
-    history: bool = False
-
-    @property
-    def origin(self) -> str | None:
-        """The files or the table; None where customers come from the lines alone."""
-        return self.path or self.table
-
-    @model_validator(mode="after")
-    def _check_origin(self) -> "Customers":
-        if self.path and self.table:
-            raise ValueError("has path and table; keep one")
-        return self
 
 
 class Returns(Section):
@@ -129,9 +108,7 @@ class Settings(Section):
     @model_validator(mode="after")
     def _check_attributes(self) -> "Settings":
         # A customer file may have more columns; they are looked at when it is read.
-        if self.customers.table and self.source.connection is None:
-            raise ValueError("[customers] table needs the database that it is in; set [source] connection")
-        if self.customers.origin is None:
+        if self.customers.path is None:
             require_attributes(self, [], "[source.columns]")
         return self
 

@@ -56,12 +56,12 @@ class BadFile:
         return f"{self.name}: {self.problem}"
 
 
-def list_files(settings: Settings) -> list[SourceFile]:
-    """The files that match `[source] path`, in order of arrival (modification time, then name).
+def list_files(settings: Settings, path: str | None = None) -> list[SourceFile]:
+    """The files that match `path` (default: `[source] path`), in order of arrival (modification time, then name).
 
     Hidden files, and what the pipeline itself keeps beside or below its home, are never deliveries.
     """
-    pattern = Path(settings.source.path).expanduser()
+    pattern = Path(path or settings.source.path).expanduser()
     pattern = pattern if pattern.is_absolute() else settings.base / pattern
     parts = pattern.parts
     fixed = next((i for i, part in enumerate(parts) if re.search(r"[*?\[]", part)), len(parts) - 1)

@@ -6,13 +6,19 @@ Belongs here: answers about the lake that several places need. Does not belong h
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
+from hashlib import sha256
 
+from clv_pipeline.closed_months import ClosedMonths, read_closed
 from clv_pipeline.lake import Lake, Stamp
 from clv_pipeline.ledger import UNDATED, Ledger
 from clv_pipeline.periods import as_of_end, last_day, list_periods, shift_period
 from clv_pipeline.settings import Settings
 
 LINES = "transactions.lines"
+IDENTITIES, HIDDEN = "landing.customer_ids", "landing.hidden_customers"
+# Facts of the tables of customers: by month, fingerprints of the identifiers with lines in it, and of the customers who
+# are first seen in it; and how much had been landed when it was said who is hidden.
+MONTHS, KNOWN, LANDED_UP_TO = "months", "known", "landed up to"
 
 
 @dataclass(frozen=True)
@@ -27,7 +33,7 @@ class State:
         """A look at the lake as it is now; a ledger that nobody has replaced since is not read again."""
         fresh = State(self.lake, self.settings)
         if "ledger" in vars(self) and fresh._ledger_identity == self._ledger_identity:
-            kept = ("ledger", "fingerprints", "periods", "known_periods")
+            kept = ["ledger", "_landed", "periods", "known_periods"]
             vars(fresh).update({name: vars(self)[name] for name in kept if name in vars(self)})
         return fresh
 
@@ -42,14 +48,32 @@ class State:
         return Ledger.read(self.lake)
 
     @cached_property
+    def closed(self) -> ClosedMonths:
+        """The months whose raw lines were dropped."""
+        return read_closed(self.lake)
+
+    @cached_property
+    def _landed(self) -> dict[str, str]:
+        landed = self.ledger.fingerprints(self.settings)
+        return {p: found for p, found in landed.items() if not self.closed.holds(p)} | self.closed.fingerprints
+
+    @cached_property
     def fingerprints(self) -> dict[str, str]:
-        """The fingerprint of the landed rows of each month."""
-        return self.ledger.fingerprints(self.settings)
+        """The fingerprint of the landed rows of each month, and of whose they are where identifiers are merged.
+
+        Of a closed month that of the rows it was made from: no merge reaches it any more.
+        """
+        stamp = self.lake.read_stamp(IDENTITIES, "all") if self.settings.customers.id_map else None
+        merged = stamp.facts.get(MONTHS, {}) if stamp else {}
+        return {
+            month: landed if self.closed.holds(month) else _combine(landed, merged.get(month))
+            for month, landed in self._landed.items()
+        }
 
     @cached_property
     def periods(self) -> list[str]:
         """All months from the first (or `[periods] start`) to the last with live rows, without gaps."""
-        months = sorted(set(self.fingerprints) - {UNDATED})
+        months = sorted(set(self._landed) - {UNDATED})
         first = self.settings.periods.start or (months[0] if months else None)
         return list_periods(first, months[-1]) if first and months else []
 
@@ -75,6 +99,22 @@ class State:
         """The stamp of one partition; None when it is not published."""
         return self._stamps[table].get(period) if table in self._stamps else self.lake.read_stamp(table, period)
 
+    def list_known(self, table: str, period: str) -> list[tuple[str, str, str]] | None:
+        """What `table` says of the customers seen up to `period`: table, month first seen, fingerprint.
+
+        Where months make no difference, of the whole table. None where lines were landed since: nobody is shown before
+        it is known whether they may be.
+        """
+        stamp = self.stamps(table).get("all")
+        if stamp is None:
+            return []
+        known = stamp.facts.get(KNOWN)
+        if known is None:
+            return [(table, "all", stamp.content)]
+        if stamp.facts.get(LANDED_UP_TO, self.ledger.next_seq) != self.ledger.next_seq:
+            return None
+        return [(table, month, digest) for month, digest in known.items() if month <= period]
+
     @cached_property
     def last_loaded_day(self) -> date | None:
         """The last day with a line; None before the first month is published."""
@@ -97,3 +137,7 @@ class State:
     def as_of_end(self, period: str) -> date:
         """The last day that as-of `period` sees."""
         return as_of_end(period, self.last_loaded_day or last_day(period))
+
+
+def _combine(landed: str, merged: str | None) -> str:
+    return sha256(f"{landed} {merged}".encode()).hexdigest()[:20] if merged else landed

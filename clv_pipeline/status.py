@@ -14,17 +14,18 @@ from rich.table import Table as Grid
 from clv_pipeline.alerts.log import AlertLog
 from clv_pipeline.automation import list_new_files
 from clv_pipeline.clv.models.promotion import REUSED
+from clv_pipeline.customers import CONFLICTED, REFUSED, list_problems
 from clv_pipeline.door import find_published_scores
-from clv_pipeline.erasure import is_cut_off
 from clv_pipeline.lake import Lake
 from clv_pipeline.ledger import UNDATED
 from clv_pipeline.periods import group_ranges, list_periods
 from clv_pipeline.pipeline import AS_OF_STEPS, MONTH_STEPS
 from clv_pipeline.plan import INHERITED, Stale, find_stale
+from clv_pipeline.privacy_log import find_cut_off
 from clv_pipeline.reconciliation import reconcile
 from clv_pipeline.settings import Settings
 from clv_pipeline.sources import describe_source, list_files
-from clv_pipeline.state import State
+from clv_pipeline.state import HIDDEN, State
 
 _SHOWN_RANGES, _SHOWN_CHANGES = 3, 4
 _LONG_GAP = 24
@@ -50,10 +51,14 @@ def print_status(settings: Settings, console: Console) -> None:
         _print_drift(lake, console)
     for alert in AlertLog.read(lake).active.iter_rows(named=True):
         _say(console, "alert", f"since {alert['since']}: {alert['what']}")
-    if is_cut_off(lake):
+    if closed := describe_closed(state):
+        _say(console, "closed", closed)
+    if find_cut_off(lake):
         _say(console, "privacy", "an erasure was cut off; `clv forget` without an id completes it")
     if quarantine := describe_quarantine(state):
         _say(console, "rejected", quarantine)
+    if people := describe_people(state):
+        _say(console, "customers", people)
     _print_failed(lake, console)
     if state.ledger.batches.height:
         _print_tables(state, console)
@@ -77,6 +82,22 @@ def describe_quarantine(state: State) -> str | None:
         f"{quarantined.height:,} of {delivered:,} delivered rows are in transactions.quarantine, {share} for"
         f" '{reason}', first in {first['source']} row {first['row_number']}"
     )
+
+
+def describe_people(state: State) -> str | None:
+    """Cells about customers that cannot be used, contradictions, and people who are not shown; None without any."""
+    found = []
+    if problems := list_problems(state.lake):
+        found.append(f"{len(problems):,} cells are in {REFUSED}, first {problems[0]}")
+    told = {
+        CONFLICTED: "contradictions, each with what counts, are in",
+        HIDDEN: "customers who may not be shown are in",
+    }
+    for table, said in told.items():
+        stamp = state.lake.read_stamp(table, "all")
+        if stamp and stamp.rows:
+            found.append(f"{stamp.rows:,} {said} {table}")
+    return "; ".join(found) or None
 
 
 def _say(console: Console, what: str, text: object) -> None:
@@ -122,6 +143,18 @@ def describe_gap(state: State) -> str | None:
     first, after = months[:2]
     return (
         f'the data start in {first} and go on in {after}; if {first} is a placeholder, set [periods] start = "{after}"'
+    )
+
+
+def describe_closed(state: State) -> str | None:
+    """A note on closed months that settings or code of now would make otherwise; None where there are none."""
+    closed = [month for month in state.known_periods if state.closed.holds(month)]
+    differ = [month for month in closed if any(step.find_difference(state, month) for step in MONTH_STEPS)]
+    if not differ:
+        return None
+    months = "; ".join(first if first == last else f"{first} to {last}" for first, last in group_ranges(differ))
+    return (
+        f"{months}: settings or code changed since `clv retention` dropped the raw lines; the months stay as they are"
     )
 
 

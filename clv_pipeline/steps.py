@@ -41,7 +41,7 @@ class Reach(Enum):
     FITTED = "every month up to the one that a fit for P is made at the end of"
     FITTED_AS_OF = "P where a fit for P is made at its end, else nothing"
     COMPARED = "P, and the earlier months it is compared with where they exist"
-    WHOLE = "an unpartitioned table"
+    KNOWN = "what an unpartitioned table says of the customers who are seen up to P"
     UP_TO = "the published months up to P"
     BEFORE = "the latest published month before P"
     ALERTS = "of the latest published month before P only what asks for a refit"
@@ -52,6 +52,7 @@ _HISTORIES: Mapping[Reach, Callable[[State, str], str]] = {
     Reach.ENDED: State.last_ended,
     Reach.FITTED: State.fit_month,
 }
+_RAW = ("landing.lines", "transactions.lines", "transactions.quarantine")
 # The fact of an as-of month of drift.checks that names the alerts which ask for a refit.
 REFIT_FOR = "asks for a refit"
 
@@ -205,8 +206,16 @@ class StepSpec:
             return state.last_ended(period)
         return str(state.as_of_end(state.fit_month(period) if self.sees == "fitted" else period))
 
+    def is_closed(self, state: State, period: str) -> bool:
+        """Whether `period` cannot be run any more, as raw lines that it is made from were dropped."""
+        return state.closed.holds(period) and any(read.table in _RAW for read in self.reads)
+
     def explain_staleness(self, state: State, period: str) -> str | None:
-        """Why `period` has to be run; None when it is up to date."""
+        """Why `period` has to be run; None when it is up to date, or closed."""
+        return None if self.is_closed(state, period) else self.find_difference(state, period)
+
+    def find_difference(self, state: State, period: str) -> str | None:
+        """In what `period` differs from what it would be if it were run; None when in nothing."""
         stamps = [state.stamp(table.name, period) for table in self.tables]
         if any(stamp is None for stamp in stamps):
             return "not there yet"
@@ -224,8 +233,8 @@ def list_inputs(read: Read, state: State, period: str) -> list[tuple[str, str, s
         stamp = state.stamp(read.table, period)
         return None if stamp is None else [(read.table, period, stamp.content)]
     stamps = state.stamps(read.table)
-    if read.reach is Reach.WHOLE:
-        return [(read.table, month, stamp.content) for month, stamp in stamps.items()]
+    if read.reach is Reach.KNOWN:
+        return state.list_known(read.table, period)
     if read.reach in (Reach.UP_TO, Reach.BEFORE, Reach.ALERTS):
         return _list_found(read, state, period)
     months = [period]

@@ -19,7 +19,7 @@ from clv_pipeline.sql import load_sql, quote_literal, quote_name
 def resolve_versions(
     con: duckdb.DuckDBPyConnection, lake: Lake, settings: Settings, *, is_reread: bool = False
 ) -> pl.DataFrame:
-    """Leaves rows that repeat a line's current version out of `arrived`; finds lines known in several months.
+    """Leaves rows that repeat a line's current version out of `load_row`; finds lines known in several months.
 
     With `is_reread` the load may hold rows that were landed before: rejected ones are then left out too. Makes the
     relations `repeated` (batch_id, row_number) and `moves`. Returns one row per batch and month that a moved line
@@ -42,8 +42,8 @@ def resolve_versions(
             INSERT INTO repeated SELECT batch_id, row_number FROM (FROM new_row WHERE NOT is_usable)
             SEMI JOIN (FROM prior_row WHERE NOT is_usable) USING (source, content)""")
     con.execute("""
-        DELETE FROM arrived USING repeated r
-        WHERE arrived.batch_id = r.batch_id AND arrived.row_number = r.row_number""")
+        DELETE FROM load_row USING repeated r
+        WHERE load_row.batch_id = r.batch_id AND load_row.row_number = r.row_number""")
     con.execute("DELETE FROM new_version WHERE line_id IN (FROM unchanged)")
     con.execute("""
         CREATE TEMP TABLE moves AS
@@ -80,16 +80,16 @@ def _collect_rows(con: duckdb.DuckDBPyConnection, lake: Lake, settings: Settings
         con.execute(f"""
             CREATE OR REPLACE VIEW prior_lines AS
             SELECT * FROM read_parquet({pattern}, union_by_name = true, hive_partitioning = false)
-            WHERE COALESCE({line_id}, '') IN (SELECT COALESCE(line_id, '') FROM arrived)""")
+            WHERE COALESCE({line_id}, '') IN (SELECT COALESCE(line_id, '') FROM load_row)""")
         expose_parsed(con, settings, "prior_lines")
         con.execute(f"INSERT INTO prior_row BY NAME {versions}")
     con.execute(f"""
         CREATE TEMP TABLE compared AS
         WITH known AS (
             SELECT line_id FROM prior_row UNION
-            SELECT line_id FROM arrived WHERE is_usable GROUP BY line_id HAVING count(*) > 1
+            SELECT line_id FROM load_row WHERE is_usable GROUP BY line_id HAVING count(*) > 1
         )
-        SELECT batch_id, row_number FROM arrived
+        SELECT batch_id, row_number FROM load_row
         WHERE line_id IN (FROM known WHERE line_id IS NOT NULL) OR ({is_reread} AND NOT is_usable)""")
     con.execute(
         "CREATE OR REPLACE VIEW compared_lines AS FROM delivered SEMI JOIN compared USING (batch_id, row_number)"

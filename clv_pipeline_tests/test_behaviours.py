@@ -1,5 +1,6 @@
 """Columns of customers from delivery to lens: first orders, late data, as-of months, and names that nobody has."""
 
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -54,12 +55,14 @@ def test_an_as_of_month_knows_no_later_customer(shop: Warehouse) -> None:
     assert sizes(shop, "2024-02") == {"web": 1}
 
 
-def test_an_as_of_month_sees_customers_as_they_were_at_its_end(tmp_path: Path) -> None:
+def test_an_as_of_month_sees_customers_as_they_were_at_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     extra = '[customers]\npath = "who.csv"\nhistory = true\n[periods]\ncohort_by = "tier"\n'
     house = Warehouse(tmp_path / "shop", extra=extra)
     house.deliver("first.csv", [row[:6] for row in FIRST])
-    versions = "ann,gold,2024-01-01\nann,iron,2024-02-29 18:00:00\nann,lead,2024-03-01\nbob,gold,\n"
-    (house.root / "who.csv").write_text("customer_id,tier,valid_from\n" + versions)
+    for tier, moment in (("gold", "2024-02-01 08:00"), ("iron", "2024-02-29 18:00"), ("lead", "2024-03-01 00:00")):
+        monkeypatch.setattr("clv_pipeline.customers.tell_moment", lambda _, text=moment: datetime.fromisoformat(text))
+        (house.root / "who.csv").write_text(f"customer_id,tier\nann,{tier}\nbob,gold\n")
+        house.land()
     house.refresh("2024-02")
     house.refresh("2024-03")
     assert sizes(house, "2024-02") == {"iron": 1}

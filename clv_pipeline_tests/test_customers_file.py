@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 import pytest
 
+from clv_pipeline.customers import list_problems
 from clv_pipeline.settings import SettingsError
 from clv_pipeline_tests.warehouse import Warehouse
 
@@ -29,8 +30,8 @@ def landed(shop: Warehouse) -> dict[str, datetime | None]:
 
 
 def test_text_dates_are_read_with_bom_spaces_and_gaps(shop: Warehouse) -> None:
-    rows = " ann ,2024-01-05\nbob,2024-01-05 10:30:00\ncyd,2024-01-05T10:30:00.5\ndee,\n"
-    write(shop, b"\xef\xbb\xbf" + ("customer_id , acquisition_ts\r\n" + rows).encode())
+    rows = "customer_id , acquisition_ts\n ann ,2024-01-05\nbob,2024-01-05 10:30:00\ncyd,2024-01-05T10:30:00.5\ndee,\n"
+    write(shop, b"\xef\xbb\xbf" + rows.replace("\n", "\r\n").encode())
     assert landed(shop) == {
         "ann": datetime(2024, 1, 5),
         "bob": datetime(2024, 1, 5, 10, 30),
@@ -91,14 +92,10 @@ def test_removing_the_setting_empties_the_table(shop: Warehouse) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (HEADER + "ann,2024-01-01\nbob,05.13.2024\n", "row 2: acquisition_ts '05.13.2024' is no date; write YYYY"),
-        (HEADER + "ann,2024-01-01\n ,2024-01-01\n", "row 2: customer_id is missing; fill it or remove the row"),
         ("id,acquisition_ts\nann,2024-01-01\n", "has no column 'customer_id'; it has id, acquisition_ts; rename one"),
-        ("customer_id;acquisition_ts\nann;2024-01-01\n", "has no column 'customer_id'; it has customer_id;acq"),
-        ("customer_id, customer_id\nann,bob\n", "cannot be read (column 'customer_id' is duplicate"),
-        (HEADER.encode() + b"Andr\xe9,2024-01-01\n", "cannot be read (invalid utf-8 sequence); deliver it again"),
-        (HEADER + "ann,2024-01-01,x,y\n", "cannot be read (found more fields than defined in 'Schema'); deliver"),
-        ("", "cannot be read (empty CSV); deliver it again"),
+        ("customer_id, customer_id\nann,bob\n", "has column 'customer_id' twice; rename one of them"),
+        (HEADER.encode() + b"Andr\xe9,2024-01-01\n", "row 1 is not in the expected encoding; set [source] encoding"),
+        ("", "is empty, without even a header; deliver it again"),
     ],
 )
 def test_a_customer_file_that_cannot_be_used_is_one_line_and_changes_nothing(
@@ -116,9 +113,28 @@ def test_a_customer_file_that_cannot_be_used_is_one_line_and_changes_nothing(
     assert landed(shop) == before
 
 
+@pytest.mark.parametrize(
+    ("row", "problem"),
+    [
+        ("bob,05.13.2024", "acquisition_ts '05.13.2024' is no date; write YYYY-MM-DD"),
+        ("bob,1969-12-31", "acquisition_ts '1969-12-31' is before 1970; write the day it was, or leave it empty"),
+        ("bob,2424-01-01", "acquisition_ts '2424-01-01' is in the future; write the day it was, or leave it empty"),
+        (" ,2024-01-01", "customer_id is missing; fill it or remove the row"),
+        ("bob,2024-01-01,x", "malformed line; mend the separators and quotes of the line"),
+    ],
+)
+def test_a_bad_row_is_set_aside_with_its_place_and_the_fix(row: str, problem: str, shop: Warehouse) -> None:
+    write(shop, HEADER + f"ann,2024-01-01\n{row}\ncyd,\n")
+    assert landed(shop) == {"ann": datetime(2024, 1, 1), "cyd": None}
+    assert list_problems(shop.lake) == [f"customers.csv: row 2: {problem}"]
+    write(shop, HEADER + "ann,2024-01-01\nbob,2024-01-02\n")
+    assert landed(shop) == {"ann": datetime(2024, 1, 1), "bob": datetime(2024, 1, 2)}
+    assert list_problems(shop.lake) == []
+
+
 def test_damaged_parquet_and_a_missing_file_are_one_line(shop: Warehouse) -> None:
     with pytest.raises(SettingsError, match=r"^\[customers\] path: no file matches customers\*; mend the path"):
         shop.land()
     write(shop, b"PAR1 but not really", "customers.parquet")
-    with pytest.raises(SettingsError, match=r"^customers.parquet: cannot be read \([^\n]*\); deliver it again$"):
+    with pytest.raises(SettingsError, match=r"^customers.parquet: not a Parquet file[^\n]*; deliver it again$"):
         shop.land()

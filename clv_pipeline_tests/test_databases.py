@@ -3,14 +3,12 @@
 import random
 import threading
 import time
-from datetime import datetime
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from clv_pipeline.automation import request_landing
-from clv_pipeline.customers import land_customers
 from clv_pipeline.lake import Lake
 from clv_pipeline.landing import land_transactions
 from clv_pipeline.ledger import Ledger
@@ -87,22 +85,6 @@ def test_a_cursor_in_the_future_or_missing_hides_nothing(shop: TableShop, server
     shop.settle()
     assert shop.lines() == expect(server)
     assert shop.land().batches == 0
-
-
-def test_customers_of_a_table_have_a_history(shop: TableShop, server: PostgresServer) -> None:
-    server.execute(
-        "CREATE TABLE shop.people AS SELECT 'c1' AS customer_id, date '2024-01-02' AS acquisition_ts, 3 AS tier"
-    )
-    shop.config.write_text(shop.config.read_text() + '[customers]\ntable = "shop.people"\nhistory = true\n')
-    shop._open()
-    assert land_customers(shop.lake, shop.settings) == 1
-    server.execute("UPDATE shop.people SET tier = 4")
-    assert land_customers(shop.lake, shop.settings) == 1
-    versions = pl.read_parquet(shop.lake.path("landing.customers", "all"))
-    assert versions.select("acquisition_ts", "tier").rows() == [
-        (datetime(2024, 1, 2), "3"),
-        (datetime(2024, 1, 2), "4"),
-    ]
 
 
 def test_rows_that_change_while_they_are_read_are_never_half_seen(shop: TableShop, server: PostgresServer) -> None:

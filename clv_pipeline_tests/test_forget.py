@@ -1,5 +1,7 @@
 """A forgotten person is nowhere, stays away, and leaves the company's totals as they were."""
 
+import json
+import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -8,11 +10,15 @@ import duckdb
 import polars as pl
 import pytest
 
-from clv_pipeline.erasure import Erasure, erase, is_cut_off
+from clv_pipeline.alerts.causes import Cause, find_causes
+from clv_pipeline.alerts.log import AlertLog
+from clv_pipeline.erasure import Erasure, erase
+from clv_pipeline.export_person import collect_person, write_person
 from clv_pipeline.ledger import Ledger
 from clv_pipeline.pipeline import MONTH_STEPS
 from clv_pipeline.plan import find_stale
 from clv_pipeline.privacy import LOCK, PrivacyError
+from clv_pipeline.privacy_log import tell_time
 from clv_pipeline.secret_key import Key
 from clv_pipeline.settings import SettingsError
 from clv_pipeline_tests.processes import run_and_die
@@ -55,6 +61,11 @@ def open_shop(root: Path, extra: str = "") -> Warehouse:
     return house
 
 
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
+    return open_shop(tmp_path_factory.mktemp("forgetting") / "shop")
+
+
 def forget(house: Warehouse, *customers: str) -> Erasure:
     def clear(texts: Sequence[str]) -> None:
         """Nothing ran through Dagster here."""
@@ -63,6 +74,7 @@ def forget(house: Warehouse, *customers: str) -> Erasure:
 
 
 def forget_ann(house: Warehouse) -> None:
+    os.environ["CLV_PRIVACY_KEY"] = KEY  # a process that was started before this test has none
     forget(house, ANN)
 
 
@@ -79,6 +91,8 @@ def test_who_is_forgotten_is_nowhere_and_the_totals_stay(tmp_path: Path, *, pseu
     name = Key(KEY.encode()).hash("customer_id", ANN) if pseudonyms else ANN
     assert name in house.query("SELECT customer_id FROM rfm.customers")["customer_id"]
     before = house.query(TOTALS)
+    told = Cause("run:1", "run", "alert", f"transactions failed, first: {{'order_id': 'C-{ANN}'}}", "2024-01")
+    AlertLog.read(house.lake).update([told], tell_time(), "").write(house.lake)
     done = forget(house, ANN)
 
     assert (done.asked, done.known) == (1, 1)
@@ -98,8 +112,8 @@ def test_who_is_forgotten_is_nowhere_and_the_totals_stay(tmp_path: Path, *, pseu
     assert record.rows() == [("forget", 1, True, True)]
 
 
-def test_a_redelivery_brings_nobody_back(tmp_path: Path) -> None:
-    house = open_shop(tmp_path)
+def test_a_redelivery_brings_nobody_back(shop: Warehouse, tmp_path: Path) -> None:
+    house = shop.copy_to(tmp_path / "house")
     before = house.query(TOTALS)
     forget(house, ANN, "nobody@example.org")
     deliver(house, "again.csv", JANUARY)
@@ -139,23 +153,23 @@ def test_lines_with_ids_of_their_own_are_corrected_moved_and_deleted_as_before(t
     ]
 
 
-def test_an_erasure_that_was_killed_goes_on_without_the_id(tmp_path: Path) -> None:
-    shop = open_shop(tmp_path / "shop")
+def test_an_erasure_that_was_killed_goes_on_without_the_id(shop: Warehouse, tmp_path: Path) -> None:
     before = shop.query(TOTALS)
     # Before the tombstone, the first and some later file, and the record.
     for at_rename in (2, 3, 9, 15):
         house = shop.copy_to(tmp_path / str(at_rename))
         assert run_and_die(forget_ann, house, at_rename=at_rename)
-        assert is_cut_off(house.lake) == (at_rename > 2)
+        causes = [cause.kind for cause in find_causes(house.state, tell_time())]
+        assert causes == ["privacy"] * (at_rename > 2)
         forget(house, *([ANN] if at_rename <= 2 else []))
         assert find_traces(house.settings.home, ANN) == []
-        assert not is_cut_off(house.lake)
+        assert list(find_causes(house.state, tell_time())) == []
         assert house.query(TOTALS).equals(before)
     assert not run_and_die(forget_ann, shop.copy_to(tmp_path / "last"), at_rename=16)
 
 
-def test_an_erasure_waits_for_steps_that_work(tmp_path: Path) -> None:
-    house = open_shop(tmp_path)
+def test_an_erasure_waits_for_steps_that_work(shop: Warehouse, tmp_path: Path) -> None:
+    house = shop.copy_to(tmp_path / "house")
     with ThreadPoolExecutor() as pool:
         with house.lake.hold(LOCK, shared=True):
             erasing = pool.submit(forget_ann, house)
@@ -167,9 +181,9 @@ def test_an_erasure_waits_for_steps_that_work(tmp_path: Path) -> None:
 
 
 def test_without_a_key_nobody_is_forgotten_and_nothing_is_landed_any_more(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    shop: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    house = open_shop(tmp_path)
+    house = shop.copy_to(tmp_path / "house")
     forget(house, ANN)
     deliver(house, "again.csv", JANUARY)
     loads = Ledger.read(house.lake).loads
@@ -190,3 +204,34 @@ def test_the_search_finds_what_is_packed(tmp_path: Path) -> None:
         con.register("frame", frame.to_arrow(compat_level=pl.CompatLevel.oldest()))
         con.execute("CREATE TABLE t AS FROM frame")
     assert find_traces(tmp_path, ANN) == ["a.parquet", "b.duckdb"]
+
+
+def test_a_person_gets_all_that_is_known_and_nothing_of_others(shop: Warehouse, tmp_path: Path) -> None:
+    house = shop.copy_to(tmp_path / "house")
+    person = json.loads(collect_person(house.lake, house.settings, ANN))
+
+    assert person["customer_id"] == ANN
+    assert {table: len(rows) for table, rows in person["tables"].items()} == {
+        "landing.customers": 1,
+        "landing.lines": 5,
+        "marts.customer_periods": 2,
+        "marts.orders": 2,
+        "rfm.customers": 1,
+        "transactions.lines": 4,
+        "transactions.quarantine": 1,
+    }
+    assert person["tables"]["landing.customers"][0]["city"] == "Annstown"
+    assert BOB not in json.dumps(person)
+    write_person(tmp_path / "ann.json", json.dumps(person))
+    assert (tmp_path / "ann.json").stat().st_mode & 0o077 == 0
+    assert house.query("SELECT action, people FROM monitoring.privacy").rows() == [("export", 1)]
+    forget(house, ANN)
+    with pytest.raises(PrivacyError, match="nothing is known of a customer of that id") as said:
+        collect_person(house.lake, house.settings, ANN)
+    assert ANN not in str(said.value)
+
+
+def test_a_pseudonymous_person_is_asked_for_by_the_id_of_the_source(tmp_path: Path) -> None:
+    house = open_shop(tmp_path, "[privacy]\npseudonyms = true\n")
+    person = json.loads(collect_person(house.lake, house.settings, ANN))
+    assert len(person["tables"]["transactions.lines"]) == 4

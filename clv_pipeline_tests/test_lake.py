@@ -60,7 +60,7 @@ def test_a_write_that_fails_leaves_the_old_partition(lake: Lake, monkeypatch: py
     def fail(*_: object) -> None:
         raise duckdb.IOException("disk full")
 
-    monkeypatch.setattr(Lake, "_copy", staticmethod(fail))
+    monkeypatch.setattr(Lake, "copy", staticmethod(fail))
     with pytest.raises(duckdb.IOException):
         publish(lake, 2)
     assert read(lake) == [("2024-01", 1)]

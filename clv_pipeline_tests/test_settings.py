@@ -5,7 +5,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr
 
 from clv_pipeline.settings import Settings, SettingsError, load_settings
 
@@ -22,11 +22,17 @@ EVERY_SETTING = {
     "source.encoding": ("latin-1", "latin-1"),
     "source.columns": (json.dumps(COLUMNS), COLUMNS),
     "source.connection": ("sqlite://", SecretStr("sqlite://")),
-    "source.secrets": ("secrets.toml", Path("secrets.toml")),
+    "source.secrets": ("run/secrets.toml", "secrets.toml"),
     "source.publication": ("shop", "shop"),
     "source.lag_minutes": ("2.5", 2.5),
     "customers.path": ("who.csv", "who.csv"),
     "customers.history": ("true", True),
+    "customers.id_map": ("ids/*.csv", "ids/*.csv"),
+    "customers.id_columns": ('{"source_id": "old"}', {"source_id": "old"}),
+    "customers.precedence": ("crm, shop", ("crm", "shop")),
+    "customers.required": ("region", ("region",)),
+    "customers.visible": ("shown", "shown"),
+    "customers.consent": ("opted_in", "opted_in"),
     "returns.policy": ("drop", "drop"),
     "returns.order_id_pattern": ("^C", "^C"),
     "value.margin": ("0.4", Decimal("0.4")),
@@ -75,6 +81,7 @@ EVERY_SETTING = {
     "alerts.stale_after_days": ("2", 2.0),
     "privacy.pseudonyms": ("true", True),
     "privacy.key_file": ("secrets/clv.key", "clv.key"),
+    "privacy.keep_raw_months": ("24", 24),
     "engine.threads": ("3", 3),
     "engine.memory_limit": ("1.5 GiB", "1.5 GiB"),
 }
@@ -84,7 +91,6 @@ OF_TABLES = {
     "source.table": "sales.lines",
     "source.cursor": "changed_at",
     "source.replication_slot": "clv",
-    "customers.table": "crm.people",
 }
 
 
@@ -106,11 +112,13 @@ def variable(key: str) -> str:
 
 
 def list_settings() -> set[str]:
-    sections = Settings().model_dump()
+    sections = {name: getattr(Settings(), name) for name in Settings.model_fields if name != "config_file"}
     return {
         key
         for name, value in sections.items()
-        for key in ([f"{name}.{inner}" for inner in value] if isinstance(value, dict) else [name])
+        for key in (
+            [f"{name}.{inner}" for inner in type(value).model_fields] if isinstance(value, BaseModel) else [name]
+        )
     }
 
 

@@ -1,4 +1,5 @@
-"""What of the published state wakes a human: drift, a refused model, scores that are held back, a silent source.
+"""What of the published state wakes a human: drift, a refused model, scores that are held back, a silent source,
+an erasure that was cut off.
 
 Belongs here: reading causes from the lake. Does not belong here: failed runs (`run_causes.py`).
 """
@@ -10,6 +11,7 @@ from itertools import pairwise
 
 import polars as pl
 
+from clv_pipeline.privacy_log import find_cut_off
 from clv_pipeline.state import State
 
 WARN, ALERT = "warn", "alert"
@@ -40,6 +42,7 @@ def find_causes(state: State, now: datetime) -> Iterator[Cause]:
     yield from _find_refusal(state)
     yield from _find_held(state)
     yield from _find_silence(state, now)
+    yield from _find_unforgotten(state)
 
 
 def _find_drift(state: State) -> Iterator[Cause]:
@@ -92,6 +95,12 @@ def _find_silence(state: State, now: datetime) -> Iterator[Cause]:
             f" nothing new {'in table ' + (source.table or '') if source.kind == 'sql' else 'matches ' + source.path}"
         )
         yield Cause(f"source:{last:%Y-%m-%d}", "source", ALERT, what, f"{last:%Y-%m-%d}", "assets/landing/lines")
+
+
+def _find_unforgotten(state: State) -> Iterator[Cause]:
+    if begun := find_cut_off(state.lake):
+        what = "An erasure was cut off; somebody forgotten may still be there. `clv forget` without an id completes it."
+        yield Cause("privacy:forget", "privacy", ALERT, what, f"{begun:%Y-%m-%d}")
 
 
 def find_patience(days: list[date], configured: float | None) -> timedelta | None:

@@ -38,18 +38,6 @@ def keep_history(before: pl.DataFrame | None, now: pl.DataFrame, moment: datetim
     return order_versions(pl.concat([empty, *parts], how="diagonal_relaxed").cast(empty.schema))
 
 
-def read_history(rows: pl.DataFrame) -> pl.DataFrame:
-    """The versions that a source keeps itself: rows with valid_from, each valid until the customer's next.
-
-    Its own valid_to counts where it lies before that: nobody knows what a customer was in between.
-    """
-    following = pl.col("valid_from").shift(-1).over("customer_id", order_by="valid_from")
-    own = pl.col("valid_to") if "valid_to" in rows.columns else pl.lit(None, pl.Datetime("us"))
-    ranked = rows.sort("customer_id", "valid_from", nulls_last=False, maintain_order=True)
-    dated = ranked.with_columns(pl.min_horizontal(own, following).alias("valid_to"))
-    return order_versions(dated)
-
-
 def order_versions(versions: pl.DataFrame) -> pl.DataFrame:
     """Versions by customer and time, each customer with one acquisition date: the earliest that is given."""
     dated = versions.with_columns(pl.col("acquisition_ts").min().over("customer_id"))

@@ -5,15 +5,13 @@ Belongs here: reflecting a table, choosing how dlt reads it, the query. Does not
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
-import polars as pl
 import pyarrow as pa
 
-from clv_pipeline.databases.connection import Database, DatabaseError, open_database
-from clv_pipeline.settings import Settings
+from clv_pipeline.databases.connection import Database, DatabaseError
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -93,17 +91,6 @@ def open_table(database: Database, name: str, wanted: Sequence[str], optional: S
         theirs = ", ".join(reflected.c.keys()[:_LISTED_COLUMNS])
         raise DatabaseError(f"table {name} has no column '{missing[0]}'; it has {theirs}; mend [source.columns]")
     return TableReader(database, reflected, columns)
-
-
-def read_whole_table(settings: Settings, name: str) -> pl.DataFrame:
-    """Every row and column of the table `name` in the database of [source].
-
-    Raises DatabaseError or DatabaseAwayError, one line without secrets, when it cannot be read to its end.
-    """
-    with open_database(settings.source, settings.base) as database:
-        reader = open_table(database, name, [])
-        reader = replace(reader, columns={column: column for column in reader.table.c.keys()})  # noqa: SIM118
-        return pl.DataFrame(pl.from_arrow(pa.Table.from_batches(reader.stream())))
 
 
 def _find(wanted: str, table: "sa.Table") -> str | None:

@@ -5,6 +5,6 @@ the orchestrator; `build_report` takes polars frames and returns text.
 """
 
 from clv_pipeline.report.facts import ReportFacts
-from clv_pipeline.report.page import build_report
+from clv_pipeline.report.page import build_report, prepare_building
 
-__all__ = ["ReportFacts", "build_report"]
+__all__ = ["ReportFacts", "build_report", "prepare_building"]

@@ -59,6 +59,14 @@ def build_report(
     )
 
 
+def prepare_building(cache_dir: Path | None) -> None:
+    """Loads ahead what `build_report` wants in this process: the chart library, the pages, the template."""
+    start_bundle(cache_dir)
+    from clv_pipeline.report.pages import PAGES  # noqa: F401, PLC0415 - see above
+
+    _environment().get_template("page.html.j2")
+
+
 def pack(charts: Mapping[str, Spec]) -> tuple[dict[str, Spec], dict[str, Spec]]:
     """The charts with the names of their rows, and the rows by name: each set once, its keys once; less than half the
     text. `charts.js` puts them together again."""

@@ -34,6 +34,7 @@ from clv_pipeline.report.sections import (
     monitoring_forecasts,
     monitoring_series,
     months,
+    people,
     quality,
     scores,
     segments,
@@ -246,7 +247,7 @@ PAGES: Sequence[PageSpec] = (
         "Data quality",
         "Data quality",
         "Is every delivered line accounted for?",
-        (quality.build_reconciliation, quality.build_lines),
+        (quality.build_reconciliation, people.build_people, quality.build_lines),
         (NextStep("Back to the headline.", "summary"),),
     ),
 )

@@ -22,6 +22,7 @@ from clv_pipeline.pictures import draw_calibration, draw_choice, draw_tracking
 from clv_pipeline.schemas import backtest as schemas
 from clv_pipeline.stages.backtest_folds import PERIODS, Origin, choose_lesson, choose_origins, take_fold
 from clv_pipeline.stages.refit import REFIT_READS, REFITS, REFITS_TABLE, carry_over, find_refit, tabulate_refit
+from clv_pipeline.state import HIDDEN
 from clv_pipeline.steps import Reach, Read, Step, StepSpec, Table
 
 _MEASURES, _CALIBRATION, _PIT, _WEEKS, _CHOICE, _RECALIBRATION = (
@@ -180,7 +181,8 @@ BACKTEST = StepSpec(
         Read(PERIODS, Reach.ENDED),
         Read("marts.orders", Reach.ENDED),
         Read("marts.first_orders", Reach.ENDED),
-        Read("landing.customers", Reach.WHOLE),
+        Read("landing.customers", Reach.KNOWN),
+        Read(HIDDEN, Reach.KNOWN),
         Read(_MEASURES, Reach.BEFORE),
         *REFIT_READS,
     ),

@@ -18,6 +18,7 @@ from clv_pipeline.pictures import draw_drift
 from clv_pipeline.schemas.drift import Checks, Diagnoses, Measures, Performance
 from clv_pipeline.settings import Settings
 from clv_pipeline.stages.observations import MONTHLY_QUERIES, count_late_rows, observe
+from clv_pipeline.state import HIDDEN
 from clv_pipeline.steps import REFIT_FOR, Reach, Read, Step, StepSpec, Table, name_references, reached_months
 
 _CHECKS, _DIAGNOSES, _MEASURES, _PERFORMANCE = (
@@ -42,6 +43,7 @@ def compute_drift(step: Step) -> dict[str, pl.DataFrame]:
             step,
             step.settings,
             data_start=step.state.data_start,
+            kept_from=step.state.closed.kept_from,
             last=last,
             until=step.state.as_of_end(step.period),
             late=count_late_rows(step.state.ledger, last),
@@ -130,6 +132,7 @@ DRIFT = StepSpec(
         Read("models.in_use", Reach.SAME),
         Read("rfm.customers", Reach.SAME),
         Read("marts.customer_periods", Reach.HISTORY),
+        Read(HIDDEN, Reach.KNOWN),
         Read("transactions.lines", Reach.HISTORY),
         Read("transactions.quarantine", Reach.HISTORY),
         Read("landing.lines", Reach.LANDED),

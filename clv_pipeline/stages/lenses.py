@@ -169,7 +169,7 @@ LENSES = StepSpec(
         Read("marts.customer_periods", Reach.HISTORY),
         Read("marts.orders", Reach.HISTORY),
         Read("marts.first_orders", Reach.HISTORY),
-        Read("landing.customers", Reach.WHOLE),
+        Read("landing.customers", Reach.KNOWN),
     ),
     compute=compute_lenses,
     sql=(

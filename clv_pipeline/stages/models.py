@@ -16,6 +16,7 @@ from clv_pipeline.pictures import draw_alive, draw_fit, draw_spend
 from clv_pipeline.schemas.models import AliveMatrix, Draws, Evaluation, Gate, Parameters, RepeatPurchases, SpendFit
 from clv_pipeline.settings import Settings
 from clv_pipeline.stages.refit import carry_over, find_refit, know_customers
+from clv_pipeline.state import HIDDEN
 from clv_pipeline.steps import Reach, Read, Step, StepSpec, Table
 
 _WITHOUT_BACKTEST = "bg_nbd"
@@ -188,7 +189,8 @@ MODELS = StepSpec(
         Read("marts.orders", Reach.FITTED),
         Read("marts.customer_periods", Reach.FITTED),
         Read("marts.first_orders", Reach.FITTED),
-        Read("landing.customers", Reach.WHOLE),
+        Read("landing.customers", Reach.KNOWN),
+        Read(HIDDEN, Reach.KNOWN),
         Read("models.parameters", Reach.BEFORE),
     ),
     compute=compute_models,

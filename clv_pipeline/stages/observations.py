@@ -36,14 +36,21 @@ _NO_NEWCOMERS = {
 
 
 def observe(
-    queries: Queries, settings: Settings, *, data_start: str, last: str, until: date, late: pl.DataFrame
+    queries: Queries,
+    settings: Settings,
+    *,
+    data_start: str,
+    kept_from: str,
+    last: str,
+    until: date,
+    late: pl.DataFrame,
 ) -> Observations:
     """The observations of the months up to `last`, which has ended, and of the days up to `until`.
 
-    Needs transactions.lines and transactions.quarantine, marts.customer_periods and rfm.customers; `late` as
-    `count_late_rows` gives it.
+    Of closed months, those before `kept_from`, nothing is known. Needs transactions.lines and transactions.quarantine,
+    marts.customer_periods and rfm.customers; `late` as `count_late_rows` gives it.
     """
-    since = max(shift_period(last, 1 - _MONTHS), data_start)
+    since = max(shift_period(last, 1 - _MONTHS), data_start, kept_from)
     frames = {query.partition("/")[2]: queries.frame(queries.select(query, since=since)) for query in MONTHLY_QUERIES}
     columns = settings.source.extra_columns
     return Observations(

@@ -96,7 +96,7 @@ PROJECTION = StepSpec(
         Read("lenses.lens5_windows", Reach.SAME),
         Read("marts.customer_periods", Reach.HISTORY),
         Read("marts.first_orders", Reach.HISTORY),
-        Read("landing.customers", Reach.WHOLE),
+        Read("landing.customers", Reach.KNOWN),
     ),
     compute=compute_projection,
     sql=("2_marts/customers", "4_lenses/first_order_attributes", "4_lenses/valid_customers", "4_lenses/base_customers"),

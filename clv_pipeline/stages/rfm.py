@@ -5,6 +5,7 @@ Belongs here: which SQL makes the RFM table. Does not belong here: its arithmeti
 
 from clv_pipeline.pictures import draw_segments
 from clv_pipeline.schemas.rfm import RfmCustomers
+from clv_pipeline.state import HIDDEN
 from clv_pipeline.steps import Reach, Read, Step, StepSpec, Table
 
 
@@ -20,11 +21,11 @@ RFM = StepSpec(
         Table(
             "rfm.customers",
             RfmCustomers,
-            "Every customer's recency, frequency, monetary value and segment, as known at the end of the as-of month.",
+            "Each customer's recency, frequency, monetary value and segment, as known at the end of the as-of month.",
             picture=draw_segments,
         ),
     ),
-    reads=(Read("marts.customer_periods", Reach.HISTORY),),
+    reads=(Read("marts.customer_periods", Reach.HISTORY), Read(HIDDEN, Reach.KNOWN)),
     compute=compute_rfm,
     sql=("3_rfm/customers",),
     knobs=(),

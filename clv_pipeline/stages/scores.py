@@ -132,7 +132,7 @@ SCORES = StepSpec(
         _BEFORE,
         Read("marts.customer_periods", Reach.HISTORY),
         Read("marts.first_orders", Reach.HISTORY),
-        Read("landing.customers", Reach.WHOLE),
+        Read("landing.customers", Reach.KNOWN),
     ),
     compute=compute_scores,
     sql=("2_marts/customers", "4_lenses/first_order_attributes", "4_lenses/valid_customers"),

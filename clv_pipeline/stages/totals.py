@@ -51,7 +51,7 @@ TOTALS = StepSpec(
         Read("models.in_use_draws", Reach.SAME),
         Read("marts.customer_periods", Reach.HISTORY),
         Read("marts.first_orders", Reach.HISTORY),
-        Read("landing.customers", Reach.WHOLE),
+        Read("landing.customers", Reach.KNOWN),
     ),
     compute=compute_totals,
     sql=("2_marts/customers", "4_lenses/first_order_attributes", "4_lenses/valid_customers", "6_scores/scored"),

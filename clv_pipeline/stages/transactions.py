@@ -11,7 +11,7 @@ import dagster as dg
 import polars as pl
 
 from clv_pipeline.contracts import Audit
-from clv_pipeline.customers import land_customers
+from clv_pipeline.customers import land_customers, list_problems
 from clv_pipeline.events import report_check, report_landed
 from clv_pipeline.lake import Lake
 from clv_pipeline.landing import Load, land_transactions
@@ -22,16 +22,17 @@ from clv_pipeline.retries import retry_what_passes
 from clv_pipeline.schemas.transactions import Lines, Quarantine
 from clv_pipeline.settings import Settings
 from clv_pipeline.sql import bind, load_sql, quote_name, quote_paths
-from clv_pipeline.state import State
+from clv_pipeline.state import IDENTITIES, State
 from clv_pipeline.steps import Content, Reach, Read, Step, StepSpec, Table
 
 _NOTHING_LANDED = """
     SELECT '' AS batch_id, '' AS source, 0::BIGINT AS row_number, now()::TIMESTAMP AS loaded_at, 0::BIGINT AS seq,
         NULL::VARCHAR AS malformed WHERE FALSE"""
-_QUERIES = ("parsed", "lines", "lines_by_content", "lines_by_id", "quarantine", "fates")
+_QUERIES = ("parsed", "lines", "merged", "lines_by_content", "lines_by_id", "quarantine", "fates")
 LANDING = dg.AssetKey(["landing", "lines"])
 CUSTOMERS = dg.AssetKey(["landing", "customers"])
 _READABLE = "files_are_readable"
+_SHOWN_PROBLEMS = 20
 
 
 def build_landing(
@@ -65,6 +66,8 @@ def build_landing(
         with retry_what_passes():
             load = land_transactions(lake, settings)
             publish_undated(lake, settings)
+            if settings.customers.id_map:  # it decides whose the rows of a month are
+                land_customers(lake, settings)
         for bad in load.bad_files:
             context.log.error("%s", bad)
         yield from report_landed(context, LANDING, State(lake, settings), _describe_load(load))
@@ -78,13 +81,19 @@ def build_landing(
         group_name="transactions",
         kinds={"duckdb", "parquet"},
         owners=[owner],
-        description="The customer file as last delivered: who was acquired when; empty without one.",
+        # Who may be shown is said of the customers who are landed.
+        deps=[LANDING] if settings.customers.is_used else [],
+        description="The customer files as last delivered: who was acquired when; empty without one.",
     )
-    def customers(lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult:
+    def customers(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult:
         rows = land_customers(lake, settings)
         stamp = lake.read_stamp("landing.customers", "all")
         version = dg.DataVersion(stamp.content) if stamp else None
-        return dg.MaterializeResult(metadata={"dagster/row_count": rows}, data_version=version)
+        problems = list_problems(lake)
+        for problem in problems[:_SHOWN_PROBLEMS]:
+            context.log.warning("%s", problem)
+        metadata = {"dagster/row_count": rows, "cells in quarantine": len(problems)}
+        return dg.MaterializeResult(metadata=metadata, data_version=version)
 
     return [landing, customers]
 
@@ -168,9 +177,19 @@ def compute_transactions(step: Step) -> dict[str, Content]:
         days = {name: kept.get(name) for name in ("first_day", "last_day")}
         step.record("transactions.lines", {**days, "fates": fates.get(period, [])}, period)
     return {
-        "transactions.lines": f"SELECT * EXCLUDE (extra){unpacked} FROM ({load_sql('1_transactions/lines')})",
+        "transactions.lines": f"SELECT * EXCLUDE (extra){unpacked} FROM ({_select_lines(step)})",
         "transactions.quarantine": load_sql("1_transactions/quarantine"),
     }
+
+
+def _select_lines(step: Step) -> str:
+    """The lines that count, under the names of the customers whose they are."""
+    lines = load_sql("1_transactions/lines")
+    if not step.settings.customers.id_map or not step.lake.published(IDENTITIES):
+        return lines
+    step.lake.expose(step.con, IDENTITIES)
+    step.con.execute(f"CREATE OR REPLACE VIEW transactions.unmerged AS {lines}")
+    return load_sql("1_transactions/merged")
 
 
 def _count_fates(step: Step) -> dict[str | None, list[dict[str, Any]]]:

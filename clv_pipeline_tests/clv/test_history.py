@@ -4,7 +4,7 @@ from datetime import datetime
 
 import polars as pl
 
-from clv_pipeline.clv.history import keep_history, read_history
+from clv_pipeline.clv.history import keep_history
 
 JAN, FEB, MAR = (datetime(2024, month, 10, 12) for month in (1, 2, 3))
 Version = tuple[str, str | None, datetime | None, datetime | None]
@@ -48,9 +48,3 @@ def test_a_new_column_and_another_acquisition_date_are_no_change() -> None:
     wider = make_customers(ann="gold").with_columns(pl.lit("web").alias("channel"), acquisition_ts=pl.lit(FEB))
     history = keep_history(known, wider, MAR)
     assert history.select("channel", "acquisition_ts", "valid_from").rows() == [("web", FEB, None)]
-
-
-def test_versions_of_a_source_follow_each_other() -> None:
-    rows = pl.concat([make_customers(ann="iron"), make_customers(ann="gold"), make_customers(bob="gold")])
-    history = read_history(rows.with_columns(pl.Series("valid_from", [FEB, JAN, MAR])))
-    assert list_versions(history) == [("ann", "gold", JAN, FEB), ("ann", "iron", FEB, None), ("bob", "gold", MAR, None)]

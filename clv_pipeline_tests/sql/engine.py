@@ -144,6 +144,7 @@ def build_marts(lines: pl.DataFrame, customer_file: pl.DataFrame = _NO_CUSTOMER_
     con.register("given_customers", customer_file)
     con.execute("CREATE TABLE built.lines AS SELECT * FROM given_lines")
     con.execute("CREATE TABLE landing.customers AS SELECT * FROM given_customers")
+    con.execute(f"CREATE TABLE landing.hidden_customers AS {load_sql('1_transactions/nobody')}")
     months = " UNION ALL ".join(f"SELECT '{period}' AS period" for period in PERIODS)
     con.execute(f"CREATE VIEW transactions.lines AS FROM built.lines; CREATE TABLE marts.months AS {months}")
     for table in ("orders", "customer_periods", "periods"):
@@ -159,6 +160,7 @@ def build_orders(orders: list[Order], as_of: str, as_of_end: date, *, data_start
         con.execute(f"CREATE SCHEMA {schema}")
     con.register("given_customers", _NO_CUSTOMER_FILE)
     con.execute("CREATE TABLE landing.customers AS SELECT * FROM given_customers")
+    con.execute(f"CREATE TABLE landing.hidden_customers AS {load_sql('1_transactions/nobody')}")
     con.execute(
         "CREATE TABLE marts.orders (order_id VARCHAR, period VARCHAR, customer_id VARCHAR, order_ts TIMESTAMP,"
         " spend DECIMAL(18, 2), profit DECIMAL(18, 2))"

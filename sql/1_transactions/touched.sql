@@ -6,6 +6,6 @@ SELECT
     CAST(COUNT(*) AS BIGINT) AS rows,
     CAST(COALESCE(SUM(line_total), 0) AS DECIMAL(18, 2)) AS amount,
     CAST(SUM(fingerprint) AS VARCHAR) AS fingerprint
-FROM arrived
+FROM load_row
 GROUP BY batch_id, period
 ORDER BY batch_id, period

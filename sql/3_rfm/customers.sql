@@ -1,4 +1,5 @@
--- One row per customer with at least one order up to $as_of: recency, frequency and value, scores and segment.
+-- One row per customer with at least one order up to $as_of who may be shown: recency, frequency and value, scores and
+-- segment.
 --
 -- Purchases of one day are one occasion. frequency counts the repeat occasions; recency and "T" are weeks from the
 -- first purchase day to the last one and to $as_of_end; monetary_value is the mean spend of the repeat occasions.
@@ -34,6 +35,7 @@ ranked AS (
         RANK() OVER (ORDER BY spend) AS m_rank,
         COUNT(*) OVER () AS customers
     FROM totals
+    WHERE customer_id NOT IN (SELECT customer_id FROM landing.hidden_customers)
 ),
 
 scored AS (

@@ -1,5 +1,5 @@
--- Repeat purchases a week, up to $until_end, of the customers who had bought by $origin_end. Week 0 ends with that
--- day, week 1 is the first after it.
+-- Repeat purchases a week, up to $until_end, of the customers who had bought by $origin_end and may be shown. Week 0
+-- ends with that day, week 1 is the first after it.
 WITH days AS (
     SELECT DISTINCT
         customer_id,
@@ -13,6 +13,7 @@ firsts AS (
         customer_id,
         MIN(order_day) AS first_day
     FROM days
+    WHERE customer_id NOT IN (SELECT customer_id FROM landing.hidden_customers)
     GROUP BY customer_id
     HAVING MIN(order_day) <= $origin_end
 )

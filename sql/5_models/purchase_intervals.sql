@@ -1,5 +1,5 @@
--- One row per customer with at least $fewest intervals between purchase days: their number, and the sums of their days
--- and squared days.
+-- One row per customer who may be shown with at least $fewest intervals between purchase days: their number, and the
+-- sums of their days and squared days.
 --
 -- Sums of whole numbers, from which mean and deviation follow: they do not depend on the order of the rows.
 WITH purchase_days AS (
@@ -21,6 +21,7 @@ SELECT
     CAST(SUM(days) AS BIGINT) AS days,
     CAST(SUM(CAST(days AS BIGINT) * days) AS BIGINT) AS squared_days
 FROM gaps
+WHERE customer_id NOT IN (SELECT customer_id FROM landing.hidden_customers)
 GROUP BY customer_id
 HAVING COUNT(days) >= $fewest
 ORDER BY customer_id

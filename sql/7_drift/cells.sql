@@ -1,5 +1,6 @@
 -- One row per cohort (month of the first order) and month with an order of it: who was active, and what they did.
 --
+-- Of those who may be shown, as of them forecasts are made.
 -- again: of the active, those who were active in the month before too. In its own month all of a cohort is active, so
 -- that is its size.
 WITH active AS (
@@ -12,7 +13,7 @@ WITH active AS (
         spend,
         profit
     FROM marts.customer_periods
-    WHERE orders > 0
+    WHERE orders > 0 AND customer_id NOT IN (SELECT customer_id FROM landing.hidden_customers)
 ),
 
 firsts AS (

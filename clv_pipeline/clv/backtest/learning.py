@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
 
 from clv_pipeline.clv.backtest.calibration import LEAST_PROBABILITY, accumulate, locate_purchases, locate_spend
 from clv_pipeline.clv.backtest.holdout import read_vector
@@ -63,6 +62,8 @@ def tabulate_recalibrations(learnt: Mapping[str, Recalibration], customers: int)
 
 
 def _find_volatility(models: Models, customers: pl.DataFrame, weeks: float) -> float:
+    from scipy.optimize import minimize_scalar  # noqa: PLC0415 - only a fit needs it
+
     own = models.given(customers).purchases
     x, t_x, T, n = (read_vector(customers, name) for name in ("frequency", "recency", "T", "actual_purchases"))
     alive = p_alive(models.purchase_model, own, x, t_x, T)

@@ -10,7 +10,6 @@ from math import ceil, floor
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy.interpolate import PchipInterpolator
 
 from clv_pipeline.clv.backtest.holdout import read_vector
 from clv_pipeline.clv.models import expected_purchases
@@ -98,6 +97,8 @@ def _expect_each_before(models: Models, distinct: pl.DataFrame, numbers: NDArray
 
 def _expect_after(models: Models, distinct: pl.DataFrame, ahead: Vector, weeks: float) -> Vector:
     seen = [read_vector(distinct, name)[:, None] for name in _DISTINCT]
+    from scipy.interpolate import PchipInterpolator  # noqa: PLC0415 - only a backtest needs it
+
     nodes = weeks * np.array(_NODES)
     own = as_columns(models.given(distinct).purchases)
     expected = expected_purchases(models.purchase_model, own, *seen, horizon=nodes)

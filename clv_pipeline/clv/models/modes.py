@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
-from scipy.optimize import minimize
 
 type Vector = NDArray[np.float64]
 
@@ -65,6 +64,8 @@ def _find_mode(objective: Objective, starts: Sequence[Vector], *, near: bool) ->
 
 def _descend(objective: Objective, start: Vector) -> Vector:
     """Where quasi-Newton steps lead: in boxes around the point reached, since far away the value may overflow."""
+    from scipy.optimize import minimize  # noqa: PLC0415 - only a fit needs it
+
     theta = start
     for _ in range(_BOXES):
         low, high = np.maximum(theta - _BOX, -_LARGEST_LOG), np.minimum(theta + _BOX, _LARGEST_LOG)

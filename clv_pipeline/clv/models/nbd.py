@@ -7,7 +7,6 @@ it goes by the name 'nbd').
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 from scipy.special import digamma, gammaln
 
 type Vector = NDArray[np.float64]
@@ -35,6 +34,8 @@ def fit_nbd(customers: pl.DataFrame) -> tuple[dict[str, float], float]:
 
     bounds = [(-_LARGEST_LOG, _LARGEST_LOG)] * 2
     options = {"ftol": 1e-15, "gtol": 1e-9}
+    from scipy.optimize import minimize  # noqa: PLC0415 - only a fit needs it
+
     found = minimize(descend, np.log([0.5, 0.5]), jac=True, method="L-BFGS-B", bounds=bounds, options=options)
     r, alpha = (float(number) for number in np.exp(found.x) * [1.0, unit])
     return {"r": r, "alpha": alpha}, _log_likelihood(r, alpha, x, T, n)

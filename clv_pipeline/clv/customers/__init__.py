@@ -1,0 +1,11 @@
+"""Who is who, and who may be shown: one customer from what several systems say of a person.
+
+Belongs here: frames in, frames out. Does not belong here: reading files (`customer_files.py`) or publishing
+(`customers.py`).
+"""
+
+from clv_pipeline.clv.customers.identities import CONFLICTS, resolve_identities
+from clv_pipeline.clv.customers.merging import merge_customers
+from clv_pipeline.clv.customers.visibility import REASONS, find_hidden
+
+__all__ = ["CONFLICTS", "REASONS", "find_hidden", "merge_customers", "resolve_identities"]

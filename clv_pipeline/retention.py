@@ -1,0 +1,149 @@
+"""Drops raw lines beyond their age: landed rows, lines and quarantine of old months; marts and all after them stay.
+
+Belongs here: what is dropped, and when it must not be. Does not belong here: what a closed month is from then on
+(`closed_months.py`).
+
+The list of closed months is kept before anything is dropped: whatever a killed retention left is dropped by the next
+one, and no month is ever made again from half of its lines.
+"""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import polars as pl
+
+from clv_pipeline.automation import list_new_files
+from clv_pipeline.closed_months import CLOSED, CLOSED_SCHEMA, HASH_OF_LINE, closed_lines_folder, read_closed
+from clv_pipeline.erasure import be_alone, remove_copies, rewrite
+from clv_pipeline.lake import Lake, rename_durably
+from clv_pipeline.ledger import UNDATED
+from clv_pipeline.mapping import list_source_columns
+from clv_pipeline.people import QUARANTINED
+from clv_pipeline.periods import shift_period
+from clv_pipeline.pipeline import MONTH_STEPS
+from clv_pipeline.plan import find_stale
+from clv_pipeline.privacy import PrivacyError, name_in_landing
+from clv_pipeline.privacy_log import RETENTION, Act, keep_act, tell_time
+from clv_pipeline.settings import Settings
+from clv_pipeline.sql import quote_literal, quote_name
+from clv_pipeline.state import LINES, State
+
+_DROPPED = "raw text dropped by clv retention"
+
+
+@dataclass(frozen=True)
+class Retention:
+    """What is to go: months before `kept_from`, of which `months` still have `rows` raw rows."""
+
+    kept_from: str
+    months: tuple[str, ...]
+    rows: int
+
+
+def plan_retention(state: State) -> Retention:
+    """What `[privacy] keep_raw_months` says to drop; the months count back from the last with data.
+
+    Raises PrivacyError where a month could not be made again that has to be, now or because of a file that waits.
+    """
+    keep = state.settings.privacy.keep_raw_months
+    if keep is None:
+        raise PrivacyError("privacy.keep_raw_months is not set; write how many months raw lines are kept, 13 or more")
+    if not state.periods:
+        raise PrivacyError("there are no raw lines yet; run `clv run` first")
+    kept_from = max(shift_period(state.periods[-1], 1 - keep), state.closed.kept_from)
+    months = tuple(month for month in sorted(_folders(state.lake)) if month < kept_from)
+    if new := len(list_new_files(state)):
+        raise PrivacyError(
+            f"{new} delivered files are not landed yet and may correct months that are to be closed; `clv run` first"
+        )
+    if stale := find_stale(MONTH_STEPS, state, [month for month in state.known_periods if month < kept_from]):
+        raise PrivacyError(
+            f"{stale[0].step.stage} of {stale[0].period} is not up to date ({stale[0].reason}) and could not be made"
+            " again later; `clv run` first"
+        )
+    rows = state.ledger.count_live_rows(state.settings)
+    return Retention(kept_from, months, sum(rows.get(month, 0) for month in months))
+
+
+def drop_raw_lines(lake: Lake, settings: Settings) -> Retention:
+    """Drops what `plan_retention` says, and closes the months; `clv.duckdb` is gone afterwards.
+
+    Raises PrivacyError as `plan_retention` does.
+    """
+    with be_alone(lake), lake.connect() as con:
+        began = tell_time()
+        state = State(lake, settings)
+        plan = plan_retention(state)
+        _keep_hashes(con, state, plan)
+        _close(state, plan)
+        for month in plan.months:
+            shutil.rmtree(_folders(lake)[month])
+        files = [file for table in (LINES, QUARANTINED) for file in _empty(con, lake, table, plan.kept_from)]
+        _drop_undated(con, state, plan.kept_from)
+        remove_copies(lake)
+        note = f"raw lines before {plan.kept_from}"
+        keep_act(lake, Act(RETENTION, began, rows=plan.rows, files=len(files), note=note))
+    return plan
+
+
+def _folders(lake: Lake) -> dict[str, Path]:
+    found = (lake.root / "landing" / "lines").glob("period=*/")
+    return {folder.name.partition("=")[2]: folder for folder in found if folder.name != f"period={UNDATED}"}
+
+
+def _keep_hashes(con: duckdb.DuckDBPyConnection, state: State, plan: Retention) -> None:
+    if not state.ledger.is_keyed(state.settings):
+        return
+    line = quote_name(name_in_landing(state.settings, "line_id"))
+    for month in plan.months:
+        files = quote_literal(str(_folders(state.lake)[month] / "*.parquet"))
+        staging = state.lake.staging_file("closed", month)
+        target = closed_lines_folder(state.lake) / f"period={month}" / "part.parquet"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        lines = f"SELECT DISTINCT TRIM({line}) AS line_id FROM read_parquet({files}, union_by_name = true)"
+        query = f"SELECT {HASH_OF_LINE} AS line FROM ({lines}) WHERE line_id <> ''"
+        state.lake.copy(con, query, staging, None)
+        rename_durably(staging, target)
+
+
+def _close(state: State, plan: Retention) -> None:
+    before = read_closed(state.lake).fingerprints
+    now = {month: fingerprint for month, fingerprint in state.fingerprints.items() if month < plan.kept_from}
+    rows = [(month, fingerprint, plan.kept_from) for month, fingerprint in sorted((now | before).items())]
+    target = state.lake.path(CLOSED, "all")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    staging = state.lake.staging_file(CLOSED, "all")
+    pl.DataFrame(rows, schema=CLOSED_SCHEMA, orient="row").write_parquet(staging)
+    rename_durably(staging, target)
+
+
+def _empty(con: duckdb.DuckDBPyConnection, lake: Lake, table: str, kept_from: str) -> list[str]:
+    """Empties the closed months of a table; the stamps stay, by which what was made of them is up to date."""
+    emptied = []
+    for month, file in lake.published(table).items():
+        stamp = lake.read_stamp(table, month)
+        if month < kept_from and stamp and stamp.rows:
+            rewrite(con, lake, file, f"SELECT * FROM read_parquet({quote_literal(str(file))}) LIMIT 0")
+            emptied.append(month)
+    return emptied
+
+
+def _drop_undated(con: duckdb.DuckDBPyConnection, state: State, kept_from: str) -> None:
+    """Empties rows that have no month by the moment they were landed at; they stay, counted, in quarantine."""
+    lake, old = state.lake, f"loaded_at < TIMESTAMP '{kept_from}-01'"
+    for file in sorted((lake.root / "landing" / "lines" / f"period={UNDATED}").glob("*.parquet")):
+        rows = f"read_parquet({quote_literal(str(file))})"
+        con.execute(f"CREATE OR REPLACE VIEW undated AS SELECT * FROM {rows}")
+        columns = list_source_columns(con, "undated")
+        emptied = "".join(
+            f", CASE WHEN NOT {old} THEN {quote_name(name)} END AS {quote_name(name)}" for name in columns
+        )
+        malformed = f"IF({old}, '{_DROPPED}', malformed) AS malformed"
+        rewrite(con, lake, file, f"SELECT * REPLACE ({malformed}{emptied}) FROM undated")
+    if (file := lake.published(QUARANTINED).get(UNDATED)) is not None:
+        con.register("batches", state.ledger.batches.select("batch_id", "loaded_at").to_arrow())
+        raw = f"IF(batch_id IN (SELECT batch_id FROM batches WHERE {old}), '{{}}', raw) AS raw"
+        rewrite(con, lake, file, f"SELECT * REPLACE ({raw}) FROM read_parquet({quote_literal(str(file))})")
+        con.unregister("batches")
