@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import Field, SecretStr, field_validator
 
 from clv_pipeline.period_settings import Section
+from clv_pipeline.privacy_settings import PASSWORD
 
 
 class Automation(Section):
@@ -37,5 +38,7 @@ class Alerts(Section):
     @field_validator("urls", mode="before")
     @classmethod
     def _read_list(cls, urls: Any) -> Any:
+        if isinstance(urls, list) and any(isinstance(url, str) and PASSWORD.search(url) for url in urls):
+            raise ValueError("has an address with its password; write ${NAME} for it, and set NAME in the environment")
         # A variable has no lists: CLV_ALERTS_URLS="slack://..., mailto://...".
         return [url.strip() for url in urls.split(",") if url.strip()] if isinstance(urls, str) else urls

@@ -4,6 +4,7 @@ Belongs here: arguments and what is printed, which names nobody but whom an expo
 (`erasure.py`, `export_person.py`, `retention.py`).
 """
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +14,7 @@ from rich.markup import escape
 from clv_pipeline.cli_options import Config, console, read_settings
 from clv_pipeline.settings import Settings
 
-_WHO = "customer_id, as the source calls it; without any, an erasure that was cut off is completed."
+_WHO = "customer_id, as the source calls it; - reads one a line. Without any, an erasure that was cut off is completed."
 
 
 def register(app: typer.Typer) -> None:
@@ -35,7 +36,8 @@ def forget(
 
     settings = read_settings(config)
     lake = Lake(settings.home, settings.engine)
-    given = [one.strip() for one in customers or [] if one.strip()]
+    read = sys.stdin.read().splitlines() if customers == ["-"] else customers or []
+    given = [one.strip() for one in read if one.strip()]
     console.print("[cyan]waiting until no run works on the lake, then forgetting[/]")
     done = erase(lake, settings, given, lambda texts: clear_traces(choose_dagster_home(settings), texts))
     _build_again(settings, done.pages)

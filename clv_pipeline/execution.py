@@ -22,7 +22,7 @@ from clv_pipeline.steps import Content, Reach, Step, StepSpec, compared_months, 
 
 _ATTEMPTS = 10
 # Landed rows of the months that are computed together, a larger month alone: lines are wider than what is summed.
-_CHUNK_LINES, _CHUNK_SUMS = 500_000, 2_000_000
+_CHUNK_LINES, _CHUNK_SUMS = 500_000, 1_200_000
 _BESIDE = 2
 
 
@@ -72,7 +72,7 @@ def _run_beside(spec: StepSpec, state: State, chunks: Sequence[list[str]], *, on
     """
 
     def run(chunk: list[str]) -> list[Outcome]:
-        with state.lake.connect() as con:
+        with state.lake.connect(beside=_BESIDE) as con:
             return _run_or_judge_alone(spec, state, con, chunk, only_stale=only_stale)
 
     with ThreadPoolExecutor(_BESIDE) as pool:

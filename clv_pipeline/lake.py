@@ -111,13 +111,17 @@ class Lake:
         return read_stamp(self.path(table, period))
 
     @contextmanager
-    def connect(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """An in-memory DuckDB with the configured limits and a spill folder of its own."""
+    def connect(self, *, beside: int = 1) -> Iterator[duckdb.DuckDBPyConnection]:
+        """An in-memory DuckDB with the configured limits and a spill folder of its own, for one of `beside` at a time:
+
+        each has its share of the threads, since two that compete for the same cores take longer than one by one.
+        """
         spill = self.root / ".staging" / f"spill-{os.getpid()}-{time.monotonic_ns()}"
         con = duckdb.connect(config={"memory_limit": self.engine.memory_limit, "temp_directory": str(spill)})
         try:
-            if self.engine.threads:
-                con.execute(f"SET threads = {int(self.engine.threads)}")
+            if self.engine.threads or beside > 1:
+                threads = self.engine.threads or os.cpu_count() or 1
+                con.execute(f"SET threads = {max(threads // beside, 1)}")
             con.execute("SET TimeZone = 'UTC'; SET preserve_insertion_order = true")
             yield con
         finally:

@@ -6,6 +6,7 @@ Belongs here: what of a version becomes a parameter, metric or artifact there. D
 
 import json
 import os
+import re
 import warnings
 from collections.abc import Mapping
 from importlib.util import find_spec
@@ -45,9 +46,15 @@ def log_version(folder: Path, uri: str) -> str | None:
         try:
             run = _log(folder, facts, uri)
         except Exception as error:  # whatever a server, its database or its proxy may say
-            return str(error).splitlines()[0][:200]
-    (folder / _LOGGED).write_text(json.dumps({"uri": uri, "run_id": run}) + "\n", encoding="utf-8")
+            return _hide_login(str(error).splitlines()[0])[:200]
+    logged = {"uri": _hide_login(uri), "run_id": run}
+    (folder / _LOGGED).write_text(json.dumps(logged) + "\n", encoding="utf-8")
     return None
+
+
+def _hide_login(text: str) -> str:
+    """`text` without what stands before the host of an address: $MLFLOW_TRACKING_URI may hold a password."""
+    return re.sub(r"//[^/\s]*@", "//", text)
 
 
 def _log(folder: Path, facts: Mapping[str, Any], uri: str) -> str:

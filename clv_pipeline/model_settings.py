@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator
 
 from clv_pipeline.period_settings import Section
+from clv_pipeline.privacy_settings import PASSWORD
 
 type PurchaseModel = Literal["bg_nbd", "mbg_nbd", "pareto_nbd"]
 
@@ -37,6 +38,13 @@ class Models(Section):
     promote: Literal["not_worse", "always", "never"] = "not_worse"
     tolerance: float = Field(default=0.02, ge=0, lt=1)
     mlflow_uri: str | None = None
+
+    @field_validator("mlflow_uri")
+    @classmethod
+    def _refuse_password(cls, uri: str | None) -> str | None:
+        if uri and PASSWORD.search(uri):
+            raise ValueError("holds a password; set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD instead")
+        return uri
 
     @field_validator("candidates", "covariates", mode="before")
     @classmethod

@@ -4,6 +4,7 @@ Belongs here: names, types and messages of the section [privacy]. Does not belon
 no settings (`secret_key.py`), or what follows from the settings (`privacy.py`, `retention.py`).
 """
 
+import re
 from pathlib import Path
 
 from pydantic import Field
@@ -12,6 +13,9 @@ from clv_pipeline.period_settings import Section
 
 # The variable with the key: no setting, so that the key can never stand in clv.toml.
 KEY_VARIABLE = "CLV_PRIVACY_KEY"
+
+# A password that stands in an address as it is: none of ${NAME}, which is taken from the environment.
+PASSWORD = re.compile(r"//[^/@\s]*:[^/@\s$]+@")
 
 
 class Privacy(Section):

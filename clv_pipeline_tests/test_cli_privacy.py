@@ -2,6 +2,8 @@
 
 import json
 import os
+import sys
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -53,7 +55,8 @@ def test_what_cannot_be_done_is_one_line_that_names_nobody(house: Warehouse, cap
 def test_a_person_is_exported_and_forgotten(house: Warehouse, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLV_PRIVACY_KEY", KEY)
     assert len(json.loads(call(house, capsys, "export-person", ANN))["tables"]["landing.lines"]) == 14
-    said = call(house, capsys, "forget", ANN, "nobody")
+    monkeypatch.setattr(sys, "stdin", StringIO(f"{ANN}\nnobody\n\n"))
+    said = call(house, capsys, "forget", "-")
     assert "1 of 2 had data" in said
     assert ANN not in said
     assert find_traces(house.settings.home, ANN) == []

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from clv_pipeline.erasure import erase
 from clv_pipeline.privacy import PrivacyError
 from clv_pipeline.secret_key import Key, read_key
 from clv_pipeline.settings import SettingsError, load_settings
@@ -99,3 +100,20 @@ def test_the_key_comes_from_the_environment_or_a_file_outside_home(tmp_path: Pat
         assert "\n" not in str(said.value)
         assert KEY not in str(said.value)
         assert "short" not in str(said.value)
+
+
+def test_the_key_is_rotated_as_documented(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = Warehouse(tmp_path / "old", extra=PSEUDONYMS)
+    old.deliver("a.csv", ROWS)
+    old.refresh()
+    monkeypatch.setenv("CLV_PRIVACY_KEY", KEY[::-1])
+    new = Warehouse(tmp_path / "new", extra=PSEUDONYMS)
+    new.deliver("a.csv", ROWS)
+    erase(new.lake, new.settings, ["ann@example.org"], lambda texts: None)
+    new.refresh()
+
+    assert new.query("SELECT DISTINCT customer_id FROM marts.customer_periods").rows() == [
+        (hash_id("bob@example.org", KEY[::-1]),)
+    ]
+    totals = "SELECT period, lines, spend FROM marts.periods ORDER BY period"
+    assert new.query(totals).equals(old.query(totals))

@@ -262,3 +262,20 @@ def test_a_file_that_was_named_has_to_be_a_text_file_that_exists(tmp_path: Path)
 def test_home_is_relative_to_the_file(tmp_path: Path) -> None:
     assert load(tmp_path, "home = 'h'").home == tmp_path / "h"
     assert load(tmp_path, "home = '/srv/h'").home == Path("/srv/h")
+
+
+def test_a_password_does_not_stand_in_a_setting(tmp_path: Path) -> None:
+    for text, fix in (
+        (
+            '[models]\nmlflow_uri = "https://ann:hush@server"',
+            "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD",
+        ),
+        ('[alerts]\nurls = ["mailto://ann:hush@example.org"]', "write ${NAME} for it, and set NAME in the environment"),
+    ):
+        message = refuse(tmp_path, text)
+        assert fix in message
+        assert "hush" not in message
+    assert load(
+        tmp_path, '[alerts]\nurls = ["mailto://${USER}:${WORD}@example.org", "json://127.0.0.1:80/hook"]'
+    ).alerts
+    assert load(tmp_path, CLV_ALERTS_URLS="mailto://ann:hush@example.org").alerts
