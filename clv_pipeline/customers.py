@@ -18,10 +18,10 @@ from zoneinfo import ZoneInfo
 import duckdb
 import polars as pl
 
-from clv_pipeline.clv.customers import find_hidden, merge_customers, resolve_identities
+from clv_pipeline.clv.customers import CONFLICTS, find_hidden, merge_customers, resolve_identities
 from clv_pipeline.clv.customers.visibility import settle_flag
 from clv_pipeline.clv.history import keep_history
-from clv_pipeline.customer_files import THEIRS, Fields, describe_problem, judge_rows, read_rows
+from clv_pipeline.customer_files import PROBLEMS, THEIRS, Fields, describe_problem, judge_rows, read_rows
 from clv_pipeline.id_map import describe_id_map, digest_by_month, index_identifiers, land_id_map, read_statements
 from clv_pipeline.lake import Lake
 from clv_pipeline.ledger import Ledger
@@ -51,6 +51,18 @@ class _People:
     facts: Mapping[str, dict[str, Any]]
 
 
+_NOBODY = _People(
+    {
+        REFUSED: pl.DataFrame(schema=PROBLEMS),
+        CONFLICTED: pl.DataFrame(schema=CONFLICTS),
+        IDENTITIES: pl.DataFrame(schema={"source_id": pl.String, "customer_id": pl.String}),
+        HIDDEN: pl.DataFrame(schema={"customer_id": pl.String, "reason": pl.String}),
+        TABLE: pl.DataFrame(schema={"customer_id": pl.String, "acquisition_ts": pl.Datetime("us")}),
+    },
+    {},
+)
+
+
 def land_customers(lake: Lake, settings: Settings) -> int:
     """Publishes what customer files and map of identifiers say, where that changed; returns the number of customers.
 
@@ -68,7 +80,7 @@ def land_customers(lake: Lake, settings: Settings) -> int:
         with lake.connect() as con:
             con.execute("CREATE SCHEMA landing")
             guard.encrypt_spill(con)
-            people = _gather(lake, settings, con, guard)
+            people = _gather(lake, settings, con, guard) if settings.customers.is_used else _NOBODY
             for table in DESCRIPTIONS:
                 _publish(lake, con, table, people, inputs)
         return people.tables[TABLE]["customer_id"].n_unique()
@@ -106,8 +118,10 @@ def list_problems(lake: Lake) -> list[str]:
 
 
 def _publish(lake: Lake, con: duckdb.DuckDBPyConnection, table: str, people: _People, inputs: str) -> None:
-    staged = lake.stage(con, table, ["all"], people.tables[table])["all"]
     facts, before = people.facts.get(table, {}), lake.read_stamp(table, "all")
+    if before is None and people is _NOBODY and table != TABLE:
+        return  # that there is no file is all there is to publish
+    staged = lake.stage(con, table, ["all"], people.tables[table])["all"]
     now = (staged.content, inputs, json.dumps(facts))
     if before is None or (before.content, before.inputs, json.dumps(before.facts)) != now:
         lake.publish(con, staged, inputs=inputs, code="", facts=facts)
@@ -218,13 +232,21 @@ def _follow_months(
     ledger = Ledger.read(lake)
     index_identifiers(lake, settings, ledger, con)
     _register(con, "identities", tables[IDENTITIES])
+    # A closed month keeps the names it has: there somebody who was merged later is still called otherwise.
     con.execute("""
         CREATE TABLE landing.first_seen AS
-        SELECT COALESCE(i.customer_id, k.source_id) AS customer_id, min(k.period) AS period
-        FROM landing.known AS k LEFT JOIN identities AS i ON k.source_id = i.source_id GROUP BY ALL""")
+        SELECT COALESCE(i.customer_id, k.source_id) AS customer_id, NULL AS person, min(k.period) AS period
+        FROM landing.known AS k LEFT JOIN identities AS i ON k.source_id = i.source_id GROUP BY ALL
+        UNION ALL
+        SELECT i.source_id, i.customer_id, min(k.period)
+        FROM landing.known AS k JOIN identities AS i ON k.source_id = i.source_id WHERE k.is_closed GROUP BY ALL""")
     customers = settings.customers
-    known = con.sql("SELECT customer_id FROM landing.first_seen").pl()["customer_id"]
-    tables[HIDDEN] = find_hidden(known, flags.get(customers.visible), flags.get(customers.consent))
+    known = con.sql("SELECT customer_id, person FROM landing.first_seen").pl()
+    hidden = find_hidden(known["customer_id"], flags.get(customers.visible), flags.get(customers.consent))
+    called = known.drop_nulls("person").rename({"customer_id": "name", "person": "customer_id"})
+    others = hidden.join(called, on="customer_id").select(pl.col("name").alias("customer_id"), "reason")
+    of_persons = hidden.join(called, left_on="customer_id", right_on="name", how="anti")
+    tables[HIDDEN] = pl.concat([of_persons, others]).sort("customer_id")
     of_months = "SELECT k.period, i.* FROM landing.known AS k JOIN identities AS i USING (source_id)"
     facts = {
         TABLE: {"rejected": tables[REFUSED].height, KNOWN: _digest(con, tables[TABLE])},

@@ -159,6 +159,8 @@ def _describe_views(con: duckdb.DuckDBPyConnection) -> None:
     found = con.execute("SELECT schema_name, view_name FROM duckdb_views() WHERE NOT internal").fetchall()
     views = {f"{schema}.{name}": f"{quote_name(schema)}.{quote_name(name)}" for schema, name in found}
     tables = [table for step in (*MONTH_STEPS, *AS_OF_STEPS) for table in step.tables if table.name in views]
+    # An earlier version made a table without a column of today, or with others.
+    there = set(con.execute("SELECT schema_name || '.' || table_name, column_name FROM duckdb_columns()").fetchall())
     described = _OTHERS | {table.name: table.description for table in tables}
     comments = [
         f"COMMENT ON VIEW {views[name]} IS {quote_literal(described[name])}"
@@ -168,7 +170,7 @@ def _describe_views(con: duckdb.DuckDBPyConnection) -> None:
         f"COMMENT ON COLUMN {views[table.name]}.{quote_name(column.name)} IS {quote_literal(column.description)}"
         for table in tables
         for column in describe_columns(table.schema).columns
-        if column.description
+        if column.description and (table.name, column.name) in there
     ]
     con.execute("; ".join(comments))
 

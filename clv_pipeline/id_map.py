@@ -111,7 +111,7 @@ def list_identifiers(lake: Lake, people: Sequence[str]) -> list[str]:
 
 
 def index_identifiers(lake: Lake, settings: Settings, ledger: Ledger, con: duckdb.DuckDBPyConnection) -> None:
-    """Makes `landing.known` (period, source_id): each identifier and the months in which it has live lines.
+    """Makes `landing.known` (period, source_id, is_closed): each identifier and the months in which it has live lines.
 
     What a load brought is kept beside the log, and read from the log where it is missing; of closed months, whose raw
     lines were dropped, customers are known by what they are called in the marts.
@@ -124,11 +124,11 @@ def index_identifiers(lake: Lake, settings: Settings, ledger: Ledger, con: duckd
     closed = read_closed(lake)
     marts = [file for month, file in lake.published(_PERIODS).items() if closed.holds(month)]
     loads = [file for load, file in lake.published(INDEX).items() if load in ledger.loads]
-    parts = ["SELECT NULL::VARCHAR AS period, NULL::VARCHAR AS source_id WHERE FALSE"]
+    parts = ["SELECT NULL::VARCHAR AS period, NULL::VARCHAR AS source_id, FALSE AS is_closed WHERE FALSE"]
     if loads:
-        parts.append(f"SELECT period, source_id FROM {_read(loads)} SEMI JOIN live USING (batch_id)")
+        parts.append(f"SELECT period, source_id, FALSE FROM {_read(loads)} SEMI JOIN live USING (batch_id)")
     if marts:
-        parts.append(f"SELECT period, customer_id AS source_id FROM {_read(marts)}")
+        parts.append(f"SELECT period, customer_id, TRUE FROM {_read(marts)}")
     con.execute(f"CREATE OR REPLACE TABLE landing.known AS {' UNION '.join(parts)}")
 
 

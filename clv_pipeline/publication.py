@@ -123,7 +123,13 @@ def _publish_report(lake: Lake, settings: Settings, as_of: str | None) -> Path:
         with open_views(lake, settings) as con:
             tables = _gather(con, month)
             previous = _gather(con, facts.previous_as_of, _COMPARED) if facts.previous_as_of else {}
-        page = ask(build_report, tables, facts, previous=previous, cache_dir=lake.root / _CACHE).result()
+        try:
+            page = ask(build_report, tables, facts, previous=previous, cache_dir=lake.root / _CACHE).result()
+        except (pl.exceptions.ColumnNotFoundError, KeyError) as error:
+            if any(step.explain_staleness(state, month) for step in AS_OF_STEPS):
+                command = f"clv run --as-of {month}"
+                raise LakeError(f"tables of {month} were made by an earlier version; run `{command}` first") from error
+            raise
         _write_durably(lake, folder / f"{month}.html", page)
         _write_durably(lake, _stamp_file(lake, month), _describe_month(state, month))
     if chosen != months[-1]:

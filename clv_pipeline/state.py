@@ -106,9 +106,9 @@ class State:
         it is known whether they may be.
         """
         stamp = self.stamps(table).get("all")
-        if stamp is None:
+        known = stamp.facts.get(KNOWN) if stamp else None
+        if stamp is None or (known is None and not stamp.rows):
             return []
-        known = stamp.facts.get(KNOWN)
         if known is None:
             return [(table, "all", stamp.content)]
         if stamp.facts.get(LANDED_UP_TO, self.ledger.next_seq) != self.ledger.next_seq:

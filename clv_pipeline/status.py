@@ -153,9 +153,8 @@ def describe_closed(state: State) -> str | None:
     if not differ:
         return None
     months = "; ".join(first if first == last else f"{first} to {last}" for first, last in group_ranges(differ))
-    return (
-        f"{months}: settings or code changed since `clv retention` dropped the raw lines; the months stay as they are"
-    )
+    changed = "settings, code or identifiers changed since `clv retention` dropped the raw lines"
+    return f"{months}: {changed}; the months stay as they are"
 
 
 def _print_tables(state: State, console: Console) -> None:

@@ -183,6 +183,21 @@ def test_a_customer_file_is_followed(conduct: Conduct, with_lenses: None) -> Non
     assert [stages for stages, _, _ in settle(orchestra)] == ["landing", "lenses report"]
 
 
+@pytest.mark.slow
+def test_a_merge_and_a_withdrawn_consent_ask_for_the_months_they_touch(conduct: Conduct) -> None:
+    orchestra = conduct(MONTHS[:3], extra='[customers]\npath = "who.csv"\nid_map = "ids.csv"\n')
+    root = orchestra.company.root
+    consents = "customer_id,consent\n" + "".join(f"{row[1]},yes\n" for month in MONTHS[:3] for row in make_rows(month))
+    (root / "who.csv").write_text(consents)
+    settle(orchestra)
+    (root / "ids.csv").write_text("source_id,customer_id\n2024-02-1,2024-01-1\n")
+    assert settle(orchestra)[1:] == [("transactions marts", "2024-02", "2024-02"), ("rfm report", "2024-03", "2024-03")]
+    (root / "who.csv").write_text(consents.replace("2024-03-1,yes", "2024-03-1,no"))
+    assert settle(orchestra)[1:] == [("rfm report", "2024-03", "2024-03")]
+    named = orchestra.company.query("SELECT customer_id FROM rfm.customers ORDER BY ALL")["customer_id"].to_list()
+    assert named == ["2024-01-1", "2024-01-2", "2024-02-2", "2024-03-2", "c-0"]
+
+
 def test_months_before_the_first_are_run_when_they_arrive(conduct: Conduct) -> None:
     orchestra = conduct(MONTHS[2:])
     settle(orchestra)

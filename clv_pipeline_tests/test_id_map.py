@@ -1,5 +1,6 @@
 """Identifiers of several systems become one customer: a merge restates the months that it touches, and no others."""
 
+import json
 import tempfile
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clv_pipeline.erasure import erase
+from clv_pipeline.export_person import collect_person
 from clv_pipeline.settings import SettingsError
 from clv_pipeline_tests.test_late_data import HISTORIES, assert_same
 from clv_pipeline_tests.traces import find_traces
@@ -190,6 +192,9 @@ def test_a_person_is_forgotten_under_every_identifier(tmp_path: Path, monkeypatc
     )
     shop.refresh(steps=RFM_STEPS)
     totals = found(shop, "SELECT * FROM marts.periods")
+    exported = json.loads(collect_person(shop.lake, shop.settings, "till-ann"))["tables"]
+    counts = {table: len(exported[table]) for table in ("landing.lines", "transactions.lines", "landing.id_map_rows")}
+    assert counts == {"landing.lines": 3, "transactions.lines": 3, "landing.id_map_rows": 3}
     erase(shop.lake, shop.settings, ["web-ann"], lambda _: None)
     for file in (*shop.incoming.iterdir(), *(shop.root / "ids").iterdir()):
         file.unlink()

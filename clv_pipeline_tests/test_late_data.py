@@ -73,7 +73,7 @@ def test_files_split_repeated_corrected_and_replaced(deliveries: list) -> None:
                 history.refresh(steps=RFM_STEPS)
             else:
                 history.land()
-        history.refresh()
+        history.refresh(steps=RFM_STEPS)
         for name, content in final.items():
             rebuild.deliver(name, content)
         rebuild.refresh()

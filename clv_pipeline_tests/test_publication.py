@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+import pytest
+
+from clv_pipeline.lake import LakeError
 from clv_pipeline.publication import publish_report
 from clv_pipeline_tests.warehouse import Warehouse
 
@@ -30,6 +33,17 @@ def test_earlier_months_have_pages_that_follow_their_tables(warehouse: Warehouse
     warehouse.refresh("2024-01")
     publish_report(warehouse.lake, warehouse.settings)
     assert "2 customers were " in read(folder / "2024-01.html")
+
+
+def test_tables_of_an_earlier_version_are_told_in_one_line(warehouse: Warehouse) -> None:
+    name, month, lake = "lenses.lens1_headline", "2024-01", warehouse.lake
+    warehouse.deliver("a.csv", [order(1, "ann", "2024-01-05"), order(2, "bob", "2024-01-09")])
+    warehouse.refresh(month)
+    frame = warehouse.query(f"SELECT * EXCLUDE (customers) FROM {name}")
+    with lake.connect() as con:
+        lake.publish(con, lake.stage(con, name, [month], frame)[month], inputs="", code="earlier")
+    with pytest.raises(LakeError, match=r"^tables of 2024-01 were made by an earlier version; run `clv run"):
+        publish_report(lake, warehouse.settings)
 
 
 def read(page: Path) -> str:

@@ -13,7 +13,8 @@ from clv_pipeline_tests.warehouse import Warehouse
 
 @pytest.fixture(scope="module")
 def cdnow(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
-    house = Warehouse(tmp_path_factory.mktemp("cdnow") / "home", extra='[models]\npriors = "flat"\n')
+    extra = '[models]\npriors = "flat"\ncandidates = ["bg_nbd"]\n'
+    house = Warehouse(tmp_path_factory.mktemp("cdnow") / "home", extra=extra)
     (sample,) = [file for file in metadata.files("lifetimes") or [] if file.name == "CDNOW_sample.txt"]
     text = sample.read_text(encoding="utf-8")
     rows = []

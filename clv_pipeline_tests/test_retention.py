@@ -119,9 +119,7 @@ def test_nothing_is_dropped_that_has_to_be_made_again(shop: Warehouse, tmp_path:
     assert describe_closed(house.state) is None
     value = house.settings.value.model_copy(update={"margin": house.settings.value.margin * 2})
     house.settings = house.settings.model_copy(update={"value": value})
-    assert str(describe_closed(house.state)).startswith(
-        "2023-01 to 2023-02: settings or code changed since `clv retention`"
-    )
+    assert str(describe_closed(house.state)).startswith("2023-01 to 2023-02: settings, code or identifiers changed")
     stale = {item.period for item in find_stale(MONTH_STEPS, house.state, house.state.known_periods)}
     assert min(stale) == "2023-03"
     privacy = house.settings.privacy.model_copy(update={"keep_raw_months": None})

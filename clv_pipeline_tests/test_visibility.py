@@ -11,6 +11,7 @@ from clv_pipeline.lake import LakeError
 from clv_pipeline.landing import land_transactions
 from clv_pipeline.pipeline import AS_OF_STEPS
 from clv_pipeline.publication import publish_report
+from clv_pipeline.retention import drop_raw_lines
 from clv_pipeline.settings import SettingsError, load_settings
 from clv_pipeline.stages.rfm import RFM
 from clv_pipeline_tests.test_covariates_step import AS_OF, company  # noqa: F401  (a company with scores)
@@ -144,3 +145,20 @@ def test_scores_models_and_report_leave_hidden_customers_out_and_count_them(
     page = publish_report(shop.lake, shop.settings, AS_OF).read_text()
     assert "20 customers of 160 (12%) are in no list, segment, model or score" in page
     assert "20 not visible" in page
+
+
+def test_who_withdraws_is_hidden_in_months_whose_lines_were_dropped_too(tmp_path: Path) -> None:
+    keep = "[privacy]\nkeep_raw_months = 13\n"
+    shop = Warehouse(tmp_path / "shop", extra=f'{EXTRA}id_map = "ids*"\n{keep}')
+    (shop.root / "ids.csv").write_text("source_id,customer_id\n")
+    shop.deliver("a.csv", [[n, who, "2023-01-05", "tea", 1, "2.50"] for n, who in enumerate(["ann", "bob", "cyd"])])
+    shop.deliver("b.csv", [["9", "ann", "2024-06-05", "tea", 1, "2.50"]])
+    say(shop, *ALL_YES)
+    shop.refresh(steps=RFM_STEPS)
+    drop_raw_lines(shop.lake, shop.settings)
+    # Merged when her lines are gone, she is still bob there, and does not consent.
+    (shop.root / "ids.csv").write_text("source_id,customer_id\nbob,eva\n")
+    say(shop, "ann,,yes,", "eva,,no,", "bob,,yes,")
+    shop.refresh(steps=RFM_STEPS)
+    assert shop.query("SELECT customer_id FROM rfm.customers")["customer_id"].to_list() == ["ann"]
+    assert shop.query("SELECT sum(customers) AS n FROM marts.periods").item() == 4

@@ -13,6 +13,7 @@ import jinja2
 import polars as pl
 from markupsafe import Markup
 
+from clv_pipeline.clv.models.words import MODEL_NAMES
 from clv_pipeline.report.blocks import Spec
 from clv_pipeline.report.bundle import start_bundle
 from clv_pipeline.report.facts import ReportData, ReportFacts
@@ -93,6 +94,11 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters |= {"define": define, "month": month, "day": day}
+    environment.filters |= {
+        "define": define,
+        "month": month,
+        "day": day,
+        "model": lambda name: MODEL_NAMES.get(name, name),
+    }
     environment.globals["new_set"] = set
     return environment
