@@ -83,6 +83,7 @@ def measure(server: PostgresServer, work: Path, lines: int, console: Console) ->
     send = min(sends)
     net = lines / (first - send)
     console.print(f"the server alone sends {lines:,} lines in {send:.1f} s; plain COPY to Parquet takes {copy:.1f} s")
+    console.print(f"the first load works for {worked:.1f} s of one core, the server not counted")
     console.print(
         f"first load: {first:.1f} s = {first / copy:.2f} x the plain COPY; {net:,.0f} lines/s less the sending"
     )

@@ -197,8 +197,11 @@ def _append(con: duckdb.DuckDBPyConnection, place: _Place, ledger: Ledger, deliv
         moves = None
         if ledger.is_keyed(settings):
             moves = resolve_versions(con, lake, settings, is_reread=is_reread)
-            con.execute("CREATE VIEW changed AS FROM delivered ANTI JOIN repeated USING (batch_id, row_number)")
-            expose_parsed(con, settings, "changed")
+            news = "delivered"
+            if con.sql("SELECT count(*) FROM repeated").fetchall()[0][0]:
+                con.execute("CREATE VIEW changed AS FROM delivered ANTI JOIN repeated USING (batch_id, row_number)")
+                news = "changed"
+            expose_parsed(con, settings, news)
             counts = _count_rows(con) if is_reread else counts
         months = con.sql(load_sql("1_transactions/touched")).pl()
         if moves is not None:

@@ -10,6 +10,7 @@ from itertools import chain
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 
 from clv_pipeline.sources import Protect, stored_name
@@ -71,7 +72,7 @@ class _Stream:
     def number(self) -> Iterator[pa.RecordBatch]:
         try:
             for batch in self.batches:
-                numbers = pa.array(range(self.rows + 1, self.rows + batch.num_rows + 1), pa.int64())
+                numbers = pa.array(np.arange(self.rows + 1, self.rows + batch.num_rows + 1))
                 self.rows += batch.num_rows
                 yield pa.RecordBatch.from_arrays([*batch.columns, numbers], schema=self.schema)
         except Exception as error:
