@@ -32,7 +32,7 @@ type ParameterRow = tuple[str, str, float, float | None, float | None, float | N
 # Which parameters carry a unit, to be multiplied by the unit of time or money.
 _WITH_UNIT = frozenset({"alpha", "beta", "gamma"})
 # On more distinct rows than this the search runs on every k-th of them, and only its last steps on all.
-_MANY_ROWS = 5_000
+_MANY_ROWS = 3_000
 _NORMAL_95 = 1.959963984540054
 
 
