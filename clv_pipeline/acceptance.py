@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, cast
 
-import pandera.backends.polars.builtin_checks  # pyright: ignore[reportUnusedImport]  # noqa: F401  (registers them)
-import pandera.polars as pa
 import polars as pl
+
+from clv_pipeline.validation import pa
 
 
 def fits(frame: pl.DataFrame, model: type[pa.DataFrameModel]) -> bool:

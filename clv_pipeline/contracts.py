@@ -10,12 +10,11 @@ from functools import cache
 
 import dagster as dg
 import duckdb
-import pandera.polars as pa
 import polars as pl
-from pandera.errors import SchemaErrors
 
 from clv_pipeline.acceptance import fits
 from clv_pipeline.columns import MEANINGS
+from clv_pipeline.validation import SchemaErrors, pa
 
 _SHOWN_ROWS = 10
 # Longer Markdown hides behind a link in the web interface.

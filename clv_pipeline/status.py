@@ -88,16 +88,18 @@ def describe_people(state: State) -> str | None:
     """Cells about customers that cannot be used, contradictions, and people who are not shown; None without any."""
     found = []
     if problems := list_problems(state.lake):
-        found.append(f"{len(problems):,} cells are in {REFUSED}, first {problems[0]}")
-    told = {
-        CONFLICTED: "contradictions, each with what counts, are in",
-        HIDDEN: "customers who may not be shown are in",
-    }
+        found.append(f"{_count(len(problems), 'cell')} in {REFUSED}, first {problems[0]}")
+    told = {CONFLICTED: "contradiction with what counts", HIDDEN: "customer who may not be shown"}
     for table, said in told.items():
         stamp = state.lake.read_stamp(table, "all")
         if stamp and stamp.rows:
-            found.append(f"{stamp.rows:,} {said} {table}")
+            noun, _, more = said.partition(" ")
+            found.append(f"{_count(stamp.rows, noun)} {more}, in {table}")
     return "; ".join(found) or None
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _say(console: Console, what: str, text: object) -> None:

@@ -16,7 +16,6 @@ from typing import Any, Literal
 
 import dagster as dg
 import duckdb
-import pandera.polars as pa
 import polars as pl
 
 from clv_pipeline.contracts import Audit
@@ -26,6 +25,7 @@ from clv_pipeline.settings import Settings
 from clv_pipeline.sql import Literal as SqlLiteral
 from clv_pipeline.sql import bind, load_sql
 from clv_pipeline.state import State
+from clv_pipeline.validation import pa
 
 ONLY_STALE_TAG = "clv/only_stale"
 Content = str | pl.DataFrame

@@ -14,6 +14,7 @@ from clv_pipeline.publication import publish_report
 from clv_pipeline.retention import drop_raw_lines
 from clv_pipeline.settings import SettingsError, load_settings
 from clv_pipeline.stages.rfm import RFM
+from clv_pipeline.status import describe_people
 from clv_pipeline_tests.test_covariates_step import AS_OF, company  # noqa: F401  (a company with scores)
 from clv_pipeline_tests.test_late_data import assert_same
 from clv_pipeline_tests.warehouse import AUDIT_STEPS, RFM_STEPS, Warehouse
@@ -99,6 +100,10 @@ def test_who_is_not_in_the_file_has_not_consented_and_a_bad_row_is_no_consent(sh
     assert shop.query(f"SELECT {columns} FROM landing.customer_quarantine").rows() == [
         ("customers.csv", 2, "is_visible", "maybe", "no yes or no", "write true or false")
     ]
+    assert describe_people(shop.state) == (
+        "1 cell in landing.customer_quarantine, first customers.csv: row 2: is_visible 'maybe' is no yes or no; write"
+        " true or false; 2 customers who may not be shown, in landing.hidden_customers"
+    )
 
 
 def test_nobody_is_shown_before_it_is_known_whether_he_may_be(shop: Warehouse) -> None:

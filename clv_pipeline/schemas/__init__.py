@@ -6,9 +6,9 @@ rules between tables (reconciliation, in the stage that publishes), or turning a
 
 from typing import Annotated, Any
 
-import pandera.polars as pa
 import polars as pl
-from pandera.api.polars.model_config import BaseConfig
+
+from clv_pipeline.validation import BaseConfig, pa
 
 Money = Annotated[pl.Decimal, 18, 2]
 Quantity = Annotated[pl.Decimal, 18, 3]

@@ -3,12 +3,11 @@
 Belongs here: what one row must satisfy. Does not belong here: how good a forecast has to be.
 """
 
-import pandera.polars as pa
-
 from clv_pipeline.clv.backtest import BASELINES
 from clv_pipeline.clv.models import PURCHASE_MODELS
 from clv_pipeline.schemas import MONTH, Table, require_key
 from clv_pipeline.schemas.models import INFINITY
+from clv_pipeline.validation import pa
 
 FORECASTS = [*PURCHASE_MODELS, *(name for name in BASELINES if name not in PURCHASE_MODELS)]
 TARGETS = ["purchases", "spend"]

@@ -3,12 +3,11 @@
 Belongs here: what one row must satisfy. Does not belong here: which version that is (`clv/models/promotion.py`).
 """
 
-import pandera.polars as pa
-
 from clv_pipeline.clv.models import PURCHASE_MODELS, SPEND_MODELS
 from clv_pipeline.clv.models.promotion import DECISIONS
 from clv_pipeline.schemas import MONTH, Table, require_key, require_rows
 from clv_pipeline.schemas.models import INFINITY, is_signed
+from clv_pipeline.validation import pa
 
 _MODELS = [*PURCHASE_MODELS, *SPEND_MODELS]
 

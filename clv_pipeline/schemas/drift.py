@@ -5,7 +5,6 @@ Belongs here: what one row must satisfy. Does not belong here: what follows from
 
 import math
 
-import pandera.polars as pa
 import polars as pl
 
 from clv_pipeline.clv.drift.checks import KINDS, REFERENCE_KINDS
@@ -15,6 +14,7 @@ from clv_pipeline.clv.drift.examination import MONTHLY_TESTS
 from clv_pipeline.clv.drift.levels import LEVELS
 from clv_pipeline.clv.drift.performance import PERFORMANCE_TEST
 from clv_pipeline.schemas import MONTH, Table, require_key, require_rows
+from clv_pipeline.validation import pa
 
 _TESTS = sorted({*NUMERIC_TESTS, *CATEGORY_TESTS, *MONTHLY_TESTS, PERFORMANCE_TEST})
 

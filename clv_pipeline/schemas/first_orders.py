@@ -3,9 +3,8 @@
 Belongs here: what one row must satisfy. Does not belong here: the other marts (`marts.py`).
 """
 
-import pandera.polars as pa
-
 from clv_pipeline.schemas import MONTH, Table, require_key
+from clv_pipeline.validation import pa
 
 
 class FirstOrders(Table):

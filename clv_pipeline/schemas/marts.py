@@ -3,10 +3,10 @@
 Belongs here: what one row of a mart must satisfy. Does not belong here: sums between the marts.
 """
 
-import pandera.polars as pa
 import polars as pl
 
 from clv_pipeline.schemas import COHORT, MONTH, Money, Quantity, Table, require_key, require_rows
+from clv_pipeline.validation import pa
 
 
 def _month_of(timestamp: str) -> pl.Expr:

@@ -5,13 +5,13 @@ Belongs here: what one row must satisfy. Does not belong here: whether a model i
 
 import math
 
-import pandera.polars as pa
 import polars as pl
 
 from clv_pipeline.clv.models import PURCHASE_MODELS, SPEND_MODELS
 from clv_pipeline.clv.models.gate import GATE_CHECKS
 from clv_pipeline.clv.models.refit import TRIGGERS
 from clv_pipeline.schemas import MONTH, Table, require_key, require_rows
+from clv_pipeline.validation import pa
 
 # Below infinity also refuses nan, which polars orders above everything.
 INFINITY = math.inf

@@ -5,11 +5,11 @@ Belongs here: what one row must satisfy. Does not belong here: thresholds (`clv/
 
 import math
 
-import pandera.polars as pa
 import polars as pl
 
 from clv_pipeline.clv.sufficiency import CHECKS, LEVELS
 from clv_pipeline.schemas import MONTH, Table, require_key, require_rows
+from clv_pipeline.validation import pa
 
 
 class Sufficiency(Table):

@@ -4,10 +4,10 @@ Belongs here: what one customer's recency, frequency, value and scores must sati
 distribution of scores or segments over customers.
 """
 
-import pandera.polars as pa
 import polars as pl
 
 from clv_pipeline.schemas import MONTH, Money, Table, require_key, require_rows
+from clv_pipeline.validation import pa
 
 SEGMENTS = (
     "champions",

@@ -7,10 +7,10 @@ as-of.
 import math
 from itertools import pairwise
 
-import pandera.polars as pa
 import polars as pl
 
 from clv_pipeline.schemas import MONTH, Table, require_key, require_rows
+from clv_pipeline.validation import pa
 
 # Below infinity also refuses nan, which polars orders above everything.
 INFINITY = math.inf

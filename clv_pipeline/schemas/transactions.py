@@ -5,11 +5,10 @@ Belongs here: types, nullability and ranges of one row. Does not belong here: ru
 
 from typing import Annotated
 
-import pandera.polars as pa
 import polars as pl
-from pandera.api.polars.model_config import BaseConfig
 
 from clv_pipeline.schemas import MONTH, Money, Quantity, Table
+from clv_pipeline.validation import BaseConfig, pa
 
 
 class Lines(pa.DataFrameModel):

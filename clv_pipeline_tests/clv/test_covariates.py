@@ -63,6 +63,7 @@ def read(found: ModelFit, model: str) -> dict[str, float]:
     return dict(found.parameters.filter(model=model).select("parameter", "estimate").iter_rows())
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # inside the library
 @pytest.mark.parametrize("model", PURCHASE_MODELS)
 def test_the_likelihood_is_that_of_the_library_on_raw_rows(model: str) -> None:
     found, rows = fit(model), simulate()

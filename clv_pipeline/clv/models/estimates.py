@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from clv_pipeline.clv.models.covariates import name_coefficients
 from clv_pipeline.clv.models.likelihoods import Evaluate, compile_posterior, copy_posterior
-from clv_pipeline.clv.models.modes import Mode, Objective, find_mode
+from clv_pipeline.clv.models.modes import Mode, Near, Objective, find_mode
 from clv_pipeline.clv.models.priors import PARAMETERS, Priors, prior_modes
 from clv_pipeline.clv.models.result import DRAW_SCHEMA, ModelError
 from clv_pipeline.clv.models.sampling import Draws, Estimation, Vector, draw_laplace, draw_nuts, seed_of
@@ -32,7 +32,7 @@ type ParameterRow = tuple[str, str, float, float | None, float | None, float | N
 # Which parameters carry a unit, to be multiplied by the unit of time or money.
 _WITH_UNIT = frozenset({"alpha", "beta", "gamma"})
 # On more distinct rows than this the search runs on every k-th of them, and only its last steps on all.
-_MANY_ROWS = 5_000
+_MANY_ROWS = 3_000
 _NORMAL_95 = 1.959963984540054
 
 
@@ -178,7 +178,7 @@ def _centre(posterior: _Posterior, data: tuple[Vector, ...], mode: Mode) -> Mode
         value=lambda theta: plain.value(theta) - float(theta[logged].sum()),
         gradient=lambda theta: plain.gradient(theta) - logged,
     )
-    return find_mode(shifted, [mode.theta], near=True) or mode
+    return find_mode(shifted, [mode.theta], near=Near(mode.theta)) or mode
 
 
 def _search(posterior: _Posterior, data: tuple[Vector, ...]) -> Mode:
@@ -186,14 +186,14 @@ def _search(posterior: _Posterior, data: tuple[Vector, ...]) -> Mode:
     likely = np.zeros(len(posterior.names))
     likely[posterior.logged] = np.log(prior_modes(model))
     starts = [likely, likely - posterior.logged, likely + posterior.logged]
-    near = False
+    near = None
     rows = len(data[0])
     if rows > _MANY_ROWS:
-        every = -(-2 * rows // _MANY_ROWS)
-        thinned = find_mode(_bind(compiled, tuple(column[::every] for column in data)), starts)
-        near = thinned is not None
-        starts = [thinned.theta, *starts] if thinned is not None else starts
-    mode = find_mode(_bind(compiled, data), starts, near=near)
+        few = tuple(column[:: -(-2 * rows // _MANY_ROWS)] for column in data)
+        if thinned := find_mode(_bind(compiled, few), starts):
+            more = float(data[-1].sum() / few[-1].sum())
+            near = Near(thinned.theta, np.asarray(np.linalg.inv(thinned.covariance) * more, np.float64))
+    mode = find_mode(_bind(compiled, data), [near.theta, *starts] if near else starts, near=near)
     if mode is None:
         way_out = (
             "use models.priors = 'default'"

@@ -133,7 +133,7 @@ def _gamma_gamma(values: dict[str, Any], frequency: Any, monetary_value: Any) ->
 
 def load_libraries() -> None:
     """Imports what a fit needs, ahead of the fit."""
-    for module in ("pytensor", "pymc"):
+    for module in ("pytensor", "pymc", "scipy.optimize"):
         _load(module)
     _load_distributions()
 

@@ -43,22 +43,26 @@ class Mode:
     covariance: NDArray[np.float64]
 
 
-def find_mode(objective: Objective, starts: Sequence[Vector], *, near: bool = False) -> Mode | None:
+@dataclass(frozen=True)
+class Near:
+    """Log-parameters close to a mode and, where it is known, about the curvature there."""
+
+    theta: Vector
+    curvature: NDArray[np.float64] | None = None
+
+
+def find_mode(objective: Objective, starts: Sequence[Vector], *, near: Near | None = None) -> Mode | None:
     """The mode reached from the first of `starts` that leads to one, or None.
 
     Quasi-Newton, then Newton until the step is below rounding, so that the result does not depend on the units of the
-    data or on the path. `near` skips the first: the starts are already close.
+    data or on the path. From `near`, a place close to the mode, Newton alone is tried first.
     """
     with np.errstate(all="ignore"):  # What overflows on the way is either left again or refused at the end.
-        return _find_mode(objective, starts, near=near)
-
-
-def _find_mode(objective: Objective, starts: Sequence[Vector], *, near: bool) -> Mode | None:
-    for start in starts:
-        if near and (mode := _polish(objective, start)) is not None:
+        if near is not None and (mode := _polish(objective, near.theta, near.curvature)) is not None:
             return mode
-        if (mode := _polish(objective, _descend(objective, start))) is not None:
-            return mode
+        for start in starts:
+            if (mode := _polish(objective, _descend(objective, start))) is not None:
+                return mode
     return None
 
 
@@ -92,13 +96,15 @@ def compute_hessian(objective: Objective, theta: Vector) -> NDArray[np.float64]:
     return (hessian + hessian.T) / 2
 
 
-def _polish(objective: Objective, theta: Vector) -> Mode | None:
-    factor = None
+def _polish(objective: Objective, theta: Vector, curvature: NDArray[np.float64] | None = None) -> Mode | None:
+    """Newton's steps from `theta`; with a `curvature` about right they cost a gradient each until they are small."""
+    factor = None if curvature is None else _factorise(curvature)
+    is_own = factor is None
     gain = np.inf
     for _ in range(_NEWTON_STEPS):
         if np.abs(theta).max() >= _LARGEST_LOG:
             return None
-        if factor is None or gain > _CURVATURE_SETTLED:
+        if is_own and (factor is None or gain > _CURVATURE_SETTLED):
             factor = _factorise(compute_hessian(objective, theta))
         if factor is None:
             return None
@@ -107,10 +113,13 @@ def _polish(objective: Objective, theta: Vector) -> Mode | None:
         previous, gain = gain, float(gradient @ step) / 2
         if not np.isfinite(gain) or not np.isfinite(objective.value(theta)):
             return None
-        if gain < _POLISHED or (gain < _CONVERGED and gain >= previous):
+        if not is_own and (gain < _CONVERGED or gain > previous / 4):
+            is_own, factor = True, None
+            continue
+        if is_own and (gain < _POLISHED or (gain < _CONVERGED and gain >= previous)):
             return Mode(theta, cho_solve(factor, np.eye(len(theta))))
         theta = theta - step / max(1.0, float(np.abs(step).max()))
-    return Mode(theta, cho_solve(factor, np.eye(len(theta)))) if factor and gain < _CONVERGED else None
+    return Mode(theta, cho_solve(factor, np.eye(len(theta)))) if factor and is_own and gain < _CONVERGED else None
 
 
 def _factorise(hessian: NDArray[np.float64]) -> Any:

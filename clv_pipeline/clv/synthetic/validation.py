@@ -7,13 +7,12 @@ between the two shows.
 
 import math
 
-import pandera.polars as pa
 import polars as pl
-from pandera.errors import SchemaErrors
 
 from clv_pipeline.clv.synthetic.blocks import Block
 from clv_pipeline.clv.synthetic.scenario import Scenario
 from clv_pipeline.schemas import Money, Table, require_key, require_rows
+from clv_pipeline.validation import SchemaErrors, pa
 
 # Standard deviations: chance alone goes beyond them once in two million figures.
 _TOLERATED = 5.0

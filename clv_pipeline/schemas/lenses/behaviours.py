@@ -3,7 +3,6 @@
 Belongs here: what one row must satisfy. Does not belong here: totals over rows (SQL rules of the stage).
 """
 
-import pandera.polars as pa
 import polars as pl
 
 from clv_pipeline.clv.lenses.values import MEASURES
@@ -11,6 +10,7 @@ from clv_pipeline.schemas import MONTH, Money, Table, require_key, require_rows
 from clv_pipeline.schemas.lenses import GRAINS, margin_is_profit, product_is_spend
 from clv_pipeline.schemas.lenses.lens3_value import STATISTIC, STATISTICS
 from clv_pipeline.schemas.lenses.lens5 import Shares
+from clv_pipeline.validation import pa
 
 _LABEL = "value of the column that [periods] cohort_by names; 'unknown' without one, 'other' beyond the twelve largest"
 

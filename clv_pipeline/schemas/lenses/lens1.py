@@ -3,11 +3,11 @@
 Belongs here: what one row must satisfy. Does not belong here: totals over rows (SQL rules of the stage).
 """
 
-import pandera.polars as pa
 import polars as pl
 
 from clv_pipeline.schemas import MONTH, Money, Table, require_key, require_rows
 from clv_pipeline.schemas.lenses import equal, margin_is_profit, product_is_spend, to_float
+from clv_pipeline.validation import pa
 
 MEASURES = ("spend", "profit", "orders", "spend_per_order", "margin")
 ORDER_CLASS = r"^([1-9]|10\+)$"

@@ -3,11 +3,11 @@
 Belongs here: what one row must satisfy. Does not belong here: totals over rows (SQL rules of the stage).
 """
 
-import pandera.polars as pa
 import polars as pl
 
 from clv_pipeline.schemas import MONTH, Money, Table, require_key, require_rows
 from clv_pipeline.schemas.lenses.lens1 import ORDER_CLASS
+from clv_pipeline.validation import pa
 
 
 class Lens1Rfm(Table):

@@ -3,12 +3,12 @@
 Belongs here: what one row must satisfy. Does not belong here: totals over rows (SQL rules of the stage).
 """
 
-import pandera.polars as pa
 import polars as pl
 
 from clv_pipeline.schemas import MONTH, Money, Table, require_key, require_rows
 from clv_pipeline.schemas.lenses import equal, margin_is_profit, product_is_spend
 from clv_pipeline.schemas.lenses.lens1 import MEASURES
+from clv_pipeline.validation import pa
 
 GROUPS = ("first_only", "both", "new", "returning")
 BRIDGE_ITEMS = ("window_1", "did_not_return", "change_in_both", "new", "returning", "window_2")

@@ -3,10 +3,10 @@
 Belongs here: what one row must satisfy. Does not belong here: totals over rows (SQL rules of the stage).
 """
 
-import pandera.polars as pa
 import polars as pl
 
 from clv_pipeline.schemas import MONTH, Money, Table, require_key, require_rows
+from clv_pipeline.validation import pa
 
 DIRECTIONS = ("up", "same", "down")
 _DIRECTION = "where {} went from window 1 to window 2"

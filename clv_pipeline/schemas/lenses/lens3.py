@@ -6,11 +6,11 @@ date (`lens3_value.py`).
 
 import datetime
 
-import pandera.polars as pa
 import polars as pl
 
 from clv_pipeline.schemas import COHORT, MONTH, Money, Table, require_key, require_rows
 from clv_pipeline.schemas.lenses import CALENDAR_PERIOD, GRAINS, equal, margin_is_profit, product_is_spend
+from clv_pipeline.validation import pa
 
 COHORT_OR_ALL = rf"^all$|{COHORT}"
 

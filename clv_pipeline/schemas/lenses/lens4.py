@@ -3,12 +3,12 @@
 Belongs here: what one row must satisfy. Does not belong here: totals over rows (SQL rules of the stage).
 """
 
-import pandera.polars as pa
 import polars as pl
 
 from clv_pipeline.clv.lenses.trend import DIRECTIONS, MEASURES
 from clv_pipeline.schemas import COHORT, MONTH, Money, Table, require_key, require_rows
 from clv_pipeline.schemas.lenses import CALENDAR_PERIOD, GRAINS, equal, margin_is_profit, product_is_spend
+from clv_pipeline.validation import pa
 
 COMPARED = ("pct_active", "aof", "aov", "margin", "profit_per_active", "profit_per_acquired", "profit_index")
 

@@ -3,11 +3,11 @@
 Belongs here: what one row must satisfy. Does not belong here: totals over rows (SQL rules of the stage).
 """
 
-import pandera.polars as pa
 import polars as pl
 
 from clv_pipeline.schemas import COHORT, MONTH, Money, Table, require_key, require_rows
 from clv_pipeline.schemas.lenses import AGAIN, CALENDAR_PERIOD, GRAINS, REPEAT_RATE, margin_is_profit, product_is_spend
+from clv_pipeline.validation import pa
 
 
 class Lens5CohortCalendar(Table):

@@ -3,13 +3,13 @@
 Belongs here: what one row must satisfy. Does not belong here: what has already happened (`lens5.py`).
 """
 
-import pandera.polars as pa
 import polars as pl
 
 from clv_pipeline.clv.lenses.projection import VERDICTS, WINDOWS_AHEAD
 from clv_pipeline.schemas import MONTH, Table, require_key, require_rows
 from clv_pipeline.schemas.lenses.lens3 import COHORT_OR_ALL
 from clv_pipeline.schemas.scores import INFINITY
+from clv_pipeline.validation import pa
 
 
 class Lens5Projection(Table):
