@@ -252,7 +252,7 @@ def _expose_reads(spec: StepSpec, step: Step) -> None:
                 months = [step.period]
             case Reach.HISTORY | Reach.ENDED | Reach.FITTED:
                 months = list_history(read, step.state, step.period)
-                if not months:  # none has ended yet
+                if not months and read.reach is not Reach.HISTORY:  # none has ended yet
                     continue
             case Reach.COMPARED:
                 months = [*compared_months(step.state, step.period), step.period]

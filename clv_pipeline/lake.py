@@ -136,9 +136,13 @@ class Lake:
         *,
         materialize: bool = False,
     ) -> list[str]:
-        """Makes `table` as it is now readable in `con`, limited to `periods`; returns the months found."""
+        """Makes `table` as it is now readable in `con`, limited to `periods`; returns the months found.
+
+        No period at all is a table without rows, of the columns of the first month that there is.
+        """
         files = self.published(table)
-        wanted = [period for period in (files if periods is None else periods) if period in files]
+        asked = list(files if periods is None else periods)
+        wanted = [period for period in asked if period in files] or ([] if asked else sorted(files)[:1])
         if not wanted:
             raise LakeError(f"{table} has no published month in reach; run the stages before it first")
         schema, name = table.split(".")
@@ -149,8 +153,9 @@ class Lake:
         con.execute(
             f"CREATE OR REPLACE {kind} {quote_name(schema)}.{quote_name(name)} AS SELECT * FROM"
             f" read_parquet({paths}, union_by_name = true, hive_partitioning = false)"
+            + ("" if asked else " WHERE FALSE")
         )
-        return wanted
+        return wanted if asked else []
 
     @contextmanager
     def hold(self, name: str, *, shared: bool = False) -> Iterator[None]:

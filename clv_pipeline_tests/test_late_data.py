@@ -87,6 +87,18 @@ def test_files_split_repeated_corrected_and_replaced(deliveries: list) -> None:
         assert_frame_equal(history.query(place), rebuild.query(place))
 
 
+def test_an_as_of_month_whose_data_vanished_knows_nobody(warehouse: Warehouse) -> None:
+    order = [1, "ann", "2024-01-05", "tea", 1, 10]
+    for content in ([order], [], [[1, "ann", "2024-02-05", "tea", 1, 10]]):
+        warehouse.deliver("a.csv", content)
+        warehouse.refresh(steps=RFM_STEPS)
+
+    assert warehouse.query("SELECT as_of, customer_id FROM rfm.customers").rows() == [("2024-02", "ann")]
+    stamp = warehouse.state.stamp("rfm.customers", "2024-01")
+    assert stamp
+    assert stamp.rows == 0
+
+
 @pytest.mark.slow
 @HISTORIES
 @given(keyed_histories)
