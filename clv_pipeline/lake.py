@@ -112,9 +112,9 @@ class Lake:
 
     @contextmanager
     def connect(self, *, beside: int = 1) -> Iterator[duckdb.DuckDBPyConnection]:
-        """An in-memory DuckDB with the configured limits and a spill folder of its own, for one of `beside` at a time:
+        """An in-memory DuckDB with the configured limits and a spill folder of its own; one of `beside` has its share.
 
-        each has its share of the threads, since two that compete for the same cores take longer than one by one.
+        Two that compete for the same cores take longer than one after the other.
         """
         spill = self.root / ".staging" / f"spill-{os.getpid()}-{time.monotonic_ns()}"
         con = duckdb.connect(config={"memory_limit": self.engine.memory_limit, "temp_directory": str(spill)})
@@ -152,8 +152,7 @@ class Lake:
         kind = "TABLE" if materialize else "VIEW"
         con.execute(
             f"CREATE OR REPLACE {kind} {quote_name(schema)}.{quote_name(name)} AS SELECT * FROM"
-            f" read_parquet({paths}, union_by_name = true, hive_partitioning = false)"
-            + ("" if asked else " WHERE FALSE")
+            f" read_parquet({paths}, union_by_name = true, hive_partitioning = false) WHERE {bool(asked)}"
         )
         return wanted if asked else []
 
