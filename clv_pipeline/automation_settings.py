@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import Field, SecretStr, field_validator
 
 from clv_pipeline.period_settings import Section
-from clv_pipeline.privacy_settings import PASSWORD
+from clv_pipeline.privacy.settings import PASSWORD
 
 
 class Automation(Section):

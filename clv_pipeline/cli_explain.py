@@ -28,7 +28,7 @@ def explain(
 def _find(settings: Settings, customer: str, as_of: str | None) -> tuple[str, dict[str, Any]]:
     from clv_pipeline.door import open_views  # noqa: PLC0415
     from clv_pipeline.lake import Lake, LakeError  # noqa: PLC0415
-    from clv_pipeline.privacy import LOCK, Guard, open_guard  # noqa: PLC0415
+    from clv_pipeline.privacy.guard import LOCK, Guard, open_guard  # noqa: PLC0415
     from clv_pipeline.sql import bind, load_sql, quote_literal  # noqa: PLC0415
 
     lake = Lake(settings.home, settings.engine)

@@ -1,7 +1,7 @@
 """`clv forget`, `clv export-person`, `clv retention`: the rights of a person, and the age of raw lines.
 
 Belongs here: arguments and what is printed, which names nobody but whom an export is of. Does not belong here: any work
-(`erasure.py`, `export_person.py`, `retention.py`).
+(`privacy/`).
 """
 
 import sys
@@ -29,9 +29,9 @@ def forget(
     config: Config = None,
 ) -> None:
     """Removes people for good: their rows go, their lines stay without them, redelivery does not bring them back."""
-    from clv_pipeline.dagster_traces import clear_traces  # noqa: PLC0415
-    from clv_pipeline.erasure import erase  # noqa: PLC0415
     from clv_pipeline.lake import Lake  # noqa: PLC0415
+    from clv_pipeline.privacy.erasure import erase  # noqa: PLC0415
+    from clv_pipeline.privacy.traces import clear_traces  # noqa: PLC0415
     from clv_pipeline.runs import choose_dagster_home  # noqa: PLC0415
 
     settings = read_settings(config)
@@ -54,8 +54,8 @@ def export_person(
     config: Config = None,
 ) -> None:
     """Gives all that home knows of one person, as JSON."""
-    from clv_pipeline.export_person import collect_person, write_person  # noqa: PLC0415
     from clv_pipeline.lake import Lake  # noqa: PLC0415
+    from clv_pipeline.privacy.export import collect_person, write_person  # noqa: PLC0415
 
     settings = read_settings(config)
     text = collect_person(Lake(settings.home, settings.engine), settings, customer.strip())
@@ -72,8 +72,8 @@ def retention(
 ) -> None:
     """Drops raw lines older than `[privacy] keep_raw_months`; marts, scores and the report stay."""
     from clv_pipeline.lake import Lake  # noqa: PLC0415
+    from clv_pipeline.privacy.retention import drop_raw_lines, plan_retention  # noqa: PLC0415
     from clv_pipeline.report.numbers import plural  # noqa: PLC0415
-    from clv_pipeline.retention import drop_raw_lines, plan_retention  # noqa: PLC0415
     from clv_pipeline.state import State  # noqa: PLC0415
 
     settings = read_settings(config)

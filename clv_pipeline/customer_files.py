@@ -15,7 +15,7 @@ import duckdb
 import polars as pl
 
 from clv_pipeline.lake import Lake
-from clv_pipeline.privacy import Guard
+from clv_pipeline.privacy.guard import Guard
 from clv_pipeline.settings import Settings, SettingsError
 from clv_pipeline.sources import RESERVED_COLUMNS, SourceFile, stage_files, stored_name
 from clv_pipeline.sql import bind, load_sql

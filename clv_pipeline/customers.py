@@ -25,7 +25,7 @@ from clv_pipeline.customer_files import PROBLEMS, THEIRS, Fields, describe_probl
 from clv_pipeline.id_map import describe_id_map, digest_by_month, index_identifiers, land_id_map, read_statements
 from clv_pipeline.lake import Lake
 from clv_pipeline.ledger import Ledger
-from clv_pipeline.privacy import LOCK, Guard, open_guard, read_tombstones
+from clv_pipeline.privacy.guard import LOCK, Guard, open_guard, read_tombstones
 from clv_pipeline.settings import Settings, SettingsError, require_attributes
 from clv_pipeline.sources import SourceFile, list_files
 from clv_pipeline.state import HIDDEN, IDENTITIES, KNOWN, LANDED_UP_TO, MONTHS

@@ -27,7 +27,7 @@ from clv_pipeline.id_map import ROWS
 from clv_pipeline.lake import Lake, pin_files, rename_durably
 from clv_pipeline.pins import PINS
 from clv_pipeline.pipeline import AS_OF_STEPS, MONTH_STEPS
-from clv_pipeline.privacy_log import PRIVACY_LOG
+from clv_pipeline.privacy.log import PRIVACY_LOG
 from clv_pipeline.reconciliation import reconcile
 from clv_pipeline.settings import Settings
 from clv_pipeline.sql import bind, load_sql, quote_literal, quote_name

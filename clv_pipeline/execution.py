@@ -15,7 +15,7 @@ import duckdb
 from clv_pipeline.contracts import Audit, audit_query, audit_schema, preview
 from clv_pipeline.lake import LakeError, Staged, Stamp
 from clv_pipeline.periods import list_periods
-from clv_pipeline.privacy import LOCK
+from clv_pipeline.privacy.guard import LOCK
 from clv_pipeline.sql import load_sql
 from clv_pipeline.state import HIDDEN, State
 from clv_pipeline.steps import Content, Reach, Step, StepSpec, compared_months, list_history, list_inputs

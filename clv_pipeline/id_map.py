@@ -13,11 +13,11 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
-from clv_pipeline.closed_months import read_closed
 from clv_pipeline.customer_files import THEIRS, Fields, judge_rows, read_rows, recall_rows, store_rows
 from clv_pipeline.lake import Lake, Stamp
 from clv_pipeline.ledger import UNDATED, Ledger
-from clv_pipeline.privacy import Guard
+from clv_pipeline.privacy.closed_months import read_closed
+from clv_pipeline.privacy.guard import Guard
 from clv_pipeline.settings import Settings
 from clv_pipeline.sources import SourceFile, digest, list_files, stored_name
 from clv_pipeline.sql import quote_name, quote_paths

@@ -20,11 +20,11 @@ from tempfile import mkdtemp
 import duckdb
 import polars as pl
 
-from clv_pipeline.closed_months import leave_out_closed
 from clv_pipeline.lake import Lake, rename_durably
 from clv_pipeline.ledger import Ledger
 from clv_pipeline.mapping import expose_parsed, list_source_columns, parse_parameters
-from clv_pipeline.privacy import LOCK, Guard, open_guard
+from clv_pipeline.privacy.closed_months import leave_out_closed
+from clv_pipeline.privacy.guard import LOCK, Guard, open_guard
 from clv_pipeline.settings import Settings
 from clv_pipeline.sources import (
     BadFile,

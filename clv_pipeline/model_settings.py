@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator
 
 from clv_pipeline.period_settings import Section
-from clv_pipeline.privacy_settings import PASSWORD
+from clv_pipeline.privacy.settings import PASSWORD
 
 type PurchaseModel = Literal["bg_nbd", "mbg_nbd", "pareto_nbd"]
 

@@ -18,7 +18,7 @@ from clv_pipeline.fitting import ask, is_prepared
 from clv_pipeline.lake import Lake, LakeError, rename_durably
 from clv_pipeline.pins import PINS
 from clv_pipeline.pipeline import AS_OF_STEPS, MONTH_STEPS
-from clv_pipeline.privacy import LOCK
+from clv_pipeline.privacy.guard import LOCK
 from clv_pipeline.settings import Settings
 from clv_pipeline.sql import load_sql, quote_literal
 from clv_pipeline.state import HIDDEN, State

@@ -21,7 +21,7 @@ from clv_pipeline.database_settings import reject_written_secrets
 from clv_pipeline.drift_settings import RENAMED, Drift
 from clv_pipeline.model_settings import Backtest, Models
 from clv_pipeline.period_settings import Lenses, Periods, Section
-from clv_pipeline.privacy_settings import KEY_VARIABLE, Privacy
+from clv_pipeline.privacy.settings import KEY_VARIABLE, Privacy
 from clv_pipeline.source_settings import Source
 from clv_pipeline.wording import explain_setting
 

@@ -8,10 +8,10 @@ from datetime import date
 from functools import cached_property
 from hashlib import sha256
 
-from clv_pipeline.closed_months import ClosedMonths, read_closed
 from clv_pipeline.lake import Lake, Stamp
 from clv_pipeline.ledger import UNDATED, Ledger
 from clv_pipeline.periods import as_of_end, last_day, list_periods, shift_period
+from clv_pipeline.privacy.closed_months import ClosedMonths, read_closed
 from clv_pipeline.settings import Settings
 
 LINES = "transactions.lines"

@@ -21,7 +21,7 @@ from clv_pipeline.ledger import UNDATED
 from clv_pipeline.periods import group_ranges, list_periods
 from clv_pipeline.pipeline import AS_OF_STEPS, MONTH_STEPS
 from clv_pipeline.plan import INHERITED, Stale, find_stale
-from clv_pipeline.privacy_log import find_cut_off
+from clv_pipeline.privacy.log import find_cut_off
 from clv_pipeline.reconciliation import reconcile
 from clv_pipeline.settings import Settings
 from clv_pipeline.sources import describe_source, list_files

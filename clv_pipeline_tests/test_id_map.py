@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clv_pipeline.erasure import erase
-from clv_pipeline.export_person import collect_person
+from clv_pipeline.privacy.erasure import erase
+from clv_pipeline.privacy.export import collect_person
 from clv_pipeline.settings import SettingsError
 from clv_pipeline_tests.test_late_data import HISTORIES, assert_same
 from clv_pipeline_tests.traces import find_traces

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from clv_pipeline.erasure import erase
-from clv_pipeline.privacy import PrivacyError
-from clv_pipeline.secret_key import Key, read_key
+from clv_pipeline.privacy.erasure import erase
+from clv_pipeline.privacy.guard import PrivacyError
+from clv_pipeline.privacy.key import Key, read_key
 from clv_pipeline.settings import SettingsError, load_settings
 from clv_pipeline_tests.traces import find_traces
 from clv_pipeline_tests.warehouse import Warehouse

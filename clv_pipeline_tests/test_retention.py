@@ -11,8 +11,8 @@ from clv_pipeline.lake import LakeError
 from clv_pipeline.periods import list_periods
 from clv_pipeline.pipeline import MONTH_STEPS
 from clv_pipeline.plan import find_stale
-from clv_pipeline.privacy import PrivacyError
-from clv_pipeline.retention import drop_raw_lines, plan_retention
+from clv_pipeline.privacy.guard import PrivacyError
+from clv_pipeline.privacy.retention import drop_raw_lines, plan_retention
 from clv_pipeline.status import describe_closed
 from clv_pipeline_tests.processes import run_and_die
 from clv_pipeline_tests.traces import find_traces

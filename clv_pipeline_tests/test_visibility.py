@@ -10,8 +10,8 @@ from clv_pipeline.execution import run_months
 from clv_pipeline.lake import LakeError
 from clv_pipeline.landing import land_transactions
 from clv_pipeline.pipeline import AS_OF_STEPS
+from clv_pipeline.privacy.retention import drop_raw_lines
 from clv_pipeline.publication import publish_report
-from clv_pipeline.retention import drop_raw_lines
 from clv_pipeline.settings import SettingsError, load_settings
 from clv_pipeline.stages.rfm import RFM
 from clv_pipeline.status import describe_people

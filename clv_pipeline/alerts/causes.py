@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import polars as pl
 
-from clv_pipeline.privacy_log import find_cut_off
+from clv_pipeline.privacy.log import find_cut_off
 from clv_pipeline.state import State
 
 WARN, ALERT = "warn", "alert"

@@ -24,7 +24,7 @@ from clv_pipeline.databases.replication import extract_changes
 from clv_pipeline.databases.staging import Stage
 from clv_pipeline.lake import Lake
 from clv_pipeline.ledger import Ledger
-from clv_pipeline.privacy import LOCK, Guard, PrivacyError, open_guard
+from clv_pipeline.privacy.guard import LOCK, Guard, PrivacyError, open_guard
 from clv_pipeline.settings import Settings, SettingsError
 from clv_pipeline.sources import stored_name
 from clv_pipeline.sql import quote_literal, quote_name

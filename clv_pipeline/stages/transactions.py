@@ -17,7 +17,7 @@ from clv_pipeline.lake import Lake
 from clv_pipeline.landing import Load, land_transactions
 from clv_pipeline.ledger import UNDATED
 from clv_pipeline.mapping import expose_parsed, parse_parameters
-from clv_pipeline.privacy import LOCK
+from clv_pipeline.privacy.guard import LOCK
 from clv_pipeline.retries import retry_what_passes
 from clv_pipeline.schemas.transactions import Lines, Quarantine
 from clv_pipeline.settings import Settings

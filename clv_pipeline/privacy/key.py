@@ -1,7 +1,7 @@
 """The secret key of a home, and the keyed hashes made with it.
 
 Belongs here: reading the key from the environment or its file, hashing. Does not belong here: what is hashed, and what
-a home remembers of its key (`privacy.py`).
+a home remembers of its key (`guard.py`).
 """
 
 import hmac
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from clv_pipeline.privacy_settings import KEY_VARIABLE
+from clv_pipeline.privacy.settings import KEY_VARIABLE
 from clv_pipeline.settings import Settings, SettingsError
 
 _FEWEST_CHARACTERS = 32

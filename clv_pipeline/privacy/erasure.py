@@ -1,7 +1,7 @@
 """Takes forgotten people out of the lake: landing, every table, and what was made to be read.
 
 Belongs here: the order of an erasure, and the rewriting of files. Does not belong here: tombstones and how a row loses
-its person (`privacy.py`), where people are (`people.py`), Dagster's own files (`dagster_traces.py`).
+its person (`guard.py`), where people are (`people.py`), Dagster's own files (`traces.py`).
 
 A file keeps its stamp: nothing becomes stale, so that the totals of the past stay as they were published. What is wiped
 follows from the tombstones alone, so that an erasure which was cut off goes on without anybody's id. Landing comes
@@ -21,13 +21,11 @@ import polars as pl
 
 from clv_pipeline.alerts.log import AlertLog
 from clv_pipeline.customers import CONFLICTED, REFUSED
-from clv_pipeline.dagster_traces import compile_clearing
 from clv_pipeline.id_map import list_identifiers
 from clv_pipeline.lake import Lake, read_stamp, rename_durably
 from clv_pipeline.ledger import Ledger
 from clv_pipeline.mapping import list_source_columns
-from clv_pipeline.people import LANDED, QUARANTINED, Place, find_files, keep_ids, list_ids, list_places
-from clv_pipeline.privacy import (
+from clv_pipeline.privacy.guard import (
     LOCK,
     MALFORMED,
     Guard,
@@ -36,7 +34,9 @@ from clv_pipeline.privacy import (
     name_in_landing,
     require_guard,
 )
-from clv_pipeline.privacy_log import FORGET, Act, keep_act, tell_time
+from clv_pipeline.privacy.log import FORGET, Act, keep_act, tell_time
+from clv_pipeline.privacy.people import LANDED, QUARANTINED, Place, find_files, keep_ids, list_ids, list_places
+from clv_pipeline.privacy.traces import compile_clearing
 from clv_pipeline.settings import Settings
 from clv_pipeline.sql import quote_literal, quote_name
 

@@ -1,7 +1,7 @@
 """The guard at the door of landing: gives customer ids their pseudonyms, and lets nobody back in who was forgotten.
 
 Belongs here: what a home remembers of its key, tombstones, how a person's row is written without the person. Does not
-belong here: the key (`secret_key.py`), erasing what was landed before (`erasure.py`).
+belong here: the key (`key.py`), erasing what was landed before (`erasure.py`).
 
 A tombstone is a keyed hash of the id that the lake knew. A row of a forgotten person stays as a line without a
 customer, so that the company's totals stay right: its order gets a name that leads nowhere, every column that the
@@ -18,7 +18,7 @@ import duckdb
 import polars as pl
 
 from clv_pipeline.lake import Lake, rename_durably
-from clv_pipeline.secret_key import Key, read_key
+from clv_pipeline.privacy.key import Key, read_key
 from clv_pipeline.settings import Settings
 from clv_pipeline.sources import Protect, stored_name
 from clv_pipeline.sql import quote_literal, quote_name

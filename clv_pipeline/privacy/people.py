@@ -13,7 +13,7 @@ import polars as pl
 
 from clv_pipeline.id_map import INDEX, ROWS, name_ids
 from clv_pipeline.lake import Lake
-from clv_pipeline.privacy import name_in_landing
+from clv_pipeline.privacy.guard import name_in_landing
 from clv_pipeline.settings import Settings
 from clv_pipeline.sql import quote_literal, quote_name, quote_paths
 

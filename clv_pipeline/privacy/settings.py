@@ -1,7 +1,7 @@
 """The settings of privacy: whether ids are pseudonyms, where their key is, how long raw lines are kept.
 
 Belongs here: names, types and messages of the section [privacy]. Does not belong here: the key itself, which stands in
-no settings (`secret_key.py`), or what follows from the settings (`privacy.py`, `retention.py`).
+no settings (`key.py`), or what follows from the settings (`guard.py`, `retention.py`).
 """
 
 import re

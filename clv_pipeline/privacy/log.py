@@ -10,7 +10,7 @@ from typing import cast
 import polars as pl
 
 from clv_pipeline.lake import Lake, rename_durably
-from clv_pipeline.privacy import read_tombstones
+from clv_pipeline.privacy.guard import read_tombstones
 
 PRIVACY_LOG = "monitoring.privacy"
 FORGET, EXPORT, RETENTION = "forget", "export", "retention"

@@ -15,17 +15,17 @@ import duckdb
 import polars as pl
 
 from clv_pipeline.automation import list_new_files
-from clv_pipeline.closed_months import CLOSED, CLOSED_SCHEMA, HASH_OF_LINE, closed_lines_folder, read_closed
-from clv_pipeline.erasure import be_alone, remove_copies, rewrite
 from clv_pipeline.lake import Lake, rename_durably
 from clv_pipeline.ledger import UNDATED
 from clv_pipeline.mapping import list_source_columns
-from clv_pipeline.people import QUARANTINED
 from clv_pipeline.periods import shift_period
 from clv_pipeline.pipeline import MONTH_STEPS
 from clv_pipeline.plan import find_stale
-from clv_pipeline.privacy import PrivacyError, name_in_landing
-from clv_pipeline.privacy_log import RETENTION, Act, keep_act, tell_time
+from clv_pipeline.privacy.closed_months import CLOSED, CLOSED_SCHEMA, HASH_OF_LINE, closed_lines_folder, read_closed
+from clv_pipeline.privacy.erasure import be_alone, remove_copies, rewrite
+from clv_pipeline.privacy.guard import PrivacyError, name_in_landing
+from clv_pipeline.privacy.log import RETENTION, Act, keep_act, tell_time
+from clv_pipeline.privacy.people import QUARANTINED
 from clv_pipeline.settings import Settings
 from clv_pipeline.sql import quote_literal, quote_name
 from clv_pipeline.state import LINES, State

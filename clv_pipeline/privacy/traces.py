@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
-from clv_pipeline.privacy import PrivacyError
+from clv_pipeline.privacy.guard import PrivacyError
 
 _GONE = "(forgotten)"
 _MAGIC = b"SQLite format 3\0"
