@@ -2,7 +2,7 @@
 # What is missing (uv, the interpreter of .python-version, the locked packages) is put into .tools and .venv.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast lint format ui bench uv sync-demo sync-dev
+.PHONY: help demo test test-long test-fast lint format ui bench uv sync-demo sync-dev
 .SUFFIXES:
 
 # An active environment must not leak into the project's own.
@@ -22,11 +22,14 @@ help:  ## this list
 demo: sync-demo  ## set up and run the whole chain on a demo data set (DEMO=cdnow, journey or texas)
 	.venv/bin/clv demo $(DEMO)
 
-test: lint  ## set up, then lint, type-check and run every test
-	.venv/bin/pytest -n $(JOBS) --dist worksteal
+test: lint  ## set up, then lint, type-check and run the tests that fit into minutes
+	.venv/bin/pytest -n $(JOBS) --dist worksteal -m "not long"
+
+test-long: sync-dev  ## the tests that take a minute or more each; CI runs them after the others
+	.venv/bin/pytest -n $(JOBS) --dist worksteal -m long
 
 test-fast: sync-dev  ## the tests that take no more than a few seconds
-	.venv/bin/pytest -n $(JOBS) --dist worksteal -m "not slow"
+	.venv/bin/pytest -n $(JOBS) --dist worksteal -m "not slow and not long"
 
 lint: sync-dev  ## lint, formatting and types
 	.venv/bin/ruff check .

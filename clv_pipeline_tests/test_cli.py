@@ -224,7 +224,9 @@ def test_a_customer_file_with_a_bad_row_is_one_line(tmp_path: Path, capsys: Capt
     house = Warehouse(tmp_path / "customers", extra='[customers]\npath = "who.csv"\n')
     house.deliver("a.csv", [ROW])
     (house.root / "who.csv").write_text("customer_id,acquisition_ts\nann,soon\n")
-    assert fail(capsys, "run", *at(house)) == ("who.csv: row 1: acquisition_ts 'soon' is no date; write YYYY-MM-DD")
+    assert run_app(["run", *at(house)]) == 0
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if "who.csv" in line]
+    assert "row 1: acquisition_ts 'soon'" in line, line
 
 
 def test_what_goes_wrong_inside_is_one_line_too(

@@ -116,7 +116,7 @@ def two_analysts(started: ExitStack, company: Warehouse) -> Iterator[None]:
     assert int(finish(writer)) == 3 + 3
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_backfills_and_two_runs_at_once(tmp_path: Path, started: ExitStack) -> None:
     quiet, busy = open_company(tmp_path / "quiet"), open_company(tmp_path / "busy")
     for company in (quiet, busy):

@@ -114,7 +114,7 @@ def _land_in_child(config: Path) -> None:
     land_transactions(Lake(settings.home, settings.engine), settings)
 
 
-@pytest.mark.parametrize("times", [8, pytest.param(200, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])])
+@pytest.mark.parametrize("times", [8, pytest.param(200, marks=[pytest.mark.long, pytest.mark.timeout(1800)])])
 def test_interruptions_lose_and_double_nothing(times: int, shop: TableShop, server: PostgresServer) -> None:
     """Kills the loading process, or cuts its connection, at a random moment, while rows are added, changed, deleted."""
     chance = random.Random(times)

@@ -73,7 +73,7 @@ def test_ci_runs_the_test_command_of_the_readme() -> None:
     assert "make test" in (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_every_command_works_in_order(project: Path) -> None:
     ran = []
     for command in ["clv demo cdnow", *commands()]:

@@ -21,7 +21,7 @@ STEPS = tuple(
 TABLES = tuple(table.name for step in STEPS if step.stage == "drift" for table in step.tables)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_late_data_equal_a_rebuild_and_forecasts_come_due(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(models, "fit", fit_quickly)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)

@@ -162,7 +162,7 @@ def deliver(shop: Warehouse, name: str, content: list[tuple[str, str]]) -> None:
         shop.deliver(name, [order(number, *row) for number, row in enumerate(content)])
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @HISTORIES
 @given(deliveries)
 def test_whatever_was_delivered_when_the_tables_are_those_of_one_load(history: list[tuple[str, list]]) -> None:

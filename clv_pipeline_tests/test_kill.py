@@ -60,7 +60,7 @@ def test_landing_is_committed_whole_or_not_at_all(tmp_path: Path) -> None:
     assert not list_leftovers(company)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_correction_survives_a_kill_before_each_of_its_renames(tmp_path: Path) -> None:
     company = open_company(tmp_path / "company")
     refresh_and_report(company)
@@ -95,7 +95,7 @@ def list_unfinished_runs(company: Warehouse) -> list[str]:
         return [run.run_id for run in instance.get_runs() if not run.is_finished]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_killed_command_is_carried_on_by_the_next(tmp_path: Path, undisturbed: dict[str, pl.DataFrame]) -> None:
     company = open_company(tmp_path / "company")
     for place in ("landing:_write_lines", "stages.models:fit", "publication:rebuild_door"):
@@ -110,7 +110,7 @@ def test_a_killed_command_is_carried_on_by_the_next(tmp_path: Path, undisturbed:
     assert "everything is up to date" in run_clv(company, "run")[1]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_kills_at_random_moments_leave_nothing_behind(tmp_path: Path, undisturbed: dict[str, pl.DataFrame]) -> None:
     company = open_company(tmp_path / "company")
     for _ in range(4):

@@ -59,7 +59,7 @@ def assert_same(
         assert_frame_equal(found[table], expected[table], check_exact=True)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @HISTORIES
 @given(unkeyed_histories)
 def test_files_split_repeated_corrected_and_replaced(deliveries: list) -> None:
@@ -99,7 +99,7 @@ def test_an_as_of_month_whose_data_vanished_knows_nobody(warehouse: Warehouse) -
     assert stamp.rows == 0
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @HISTORIES
 @given(keyed_histories)
 def test_lines_corrected_moved_and_deleted_in_any_order(deliveries: list) -> None:

@@ -37,7 +37,7 @@ def make_rows(customers: int = 60) -> list[list[object]]:
     return rows
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_everything_under_home_forgets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith("CLV_")]:
         monkeypatch.delenv(name)

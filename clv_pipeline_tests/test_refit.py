@@ -82,6 +82,7 @@ def test_age_and_drift_ask_for_a_fit(age: int | None, every: str, alerts: list[s
     assert decide_refit(age, every=every, alerts=alerts).trigger == trigger
 
 
+@pytest.mark.long
 def test_an_open_month_goes_on_with_the_last_fit_and_days_equal_a_rebuild(
     open_company: Callable[[str], Warehouse],
 ) -> None:

@@ -122,7 +122,7 @@ def orchestra(open_company: Callable[[str], Warehouse]) -> Iterator[Orchestra]:
     found.close()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_year_alone_ends_like_a_rebuild_and_woke_people_for_what_it_should(
     orchestra: Orchestra, open_company: Callable[[str], Warehouse]
 ) -> None:
