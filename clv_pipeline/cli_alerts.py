@@ -19,6 +19,7 @@ def alerts(dry_run: Annotated[bool, typer.Option("--dry-run", help=_DRY)] = Fals
     from clv_pipeline.alerts.log import AlertLog  # noqa: PLC0415
     from clv_pipeline.alerts.send import read_addresses, write_message  # noqa: PLC0415
     from clv_pipeline.lake import Lake  # noqa: PLC0415
+    from clv_pipeline.moments import tell_time  # noqa: PLC0415
     from clv_pipeline.runs import open_instance  # noqa: PLC0415
     from clv_pipeline.state import State  # noqa: PLC0415
 
@@ -33,7 +34,7 @@ def alerts(dry_run: Annotated[bool, typer.Option("--dry-run", help=_DRY)] = Fals
             for problem in problems:
                 console.print(f"[yellow]note:[/] {escape(problem)}", soft_wrap=True)
             return 1 if problems else 0
-        now = watchman.tell_time()
+        now = tell_time()
         log = AlertLog.read(lake).update(
             watchman.find_all_causes(State(lake, settings), instance, now), now, settings.alerts.link
         )

@@ -6,15 +6,14 @@ Belongs here: required fields, types, times between 1970 and now. Does not belon
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from zoneinfo import ZoneInfo
 
 import duckdb
 import polars as pl
 
 from clv_pipeline.lake import Lake
+from clv_pipeline.moments import tell_business_time
 from clv_pipeline.privacy.guard import Guard
 from clv_pipeline.settings import Settings, SettingsError
 from clv_pipeline.sources import RESERVED_COLUMNS, SourceFile, stage_files, stored_name
@@ -180,7 +179,7 @@ def _read_moments(con: duckdb.DuckDBPyConnection, settings: Settings, rows: pl.D
     said = rows.select(pl.int_range(pl.len()).alias("place"), _cell(rows, name).alias("said"))
     con.register("given_moments", said.to_arrow(compat_level=pl.CompatLevel.oldest()))
     zone = settings.source.business_timezone
-    now = datetime.now(ZoneInfo(zone)).replace(tzinfo=None)
+    now = tell_business_time(settings)
     moments = con.sql(bind(load_sql("1_transactions/moments"), business_timezone=zone, now=now)).pl()
     con.unregister("given_moments")
     columns = {"place": pl.Int64, "moment": pl.Datetime("us"), "problem": pl.String}

@@ -10,10 +10,8 @@ first seen then: so a merge or a withdrawn consent restates just what it touches
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import duckdb
 import polars as pl
@@ -25,6 +23,7 @@ from clv_pipeline.customer_files import PROBLEMS, THEIRS, Fields, describe_probl
 from clv_pipeline.id_map import describe_id_map, digest_by_month, index_identifiers, land_id_map, read_statements
 from clv_pipeline.lake import Lake
 from clv_pipeline.ledger import Ledger
+from clv_pipeline.moments import tell_business_time
 from clv_pipeline.privacy.guard import LOCK, Guard, open_guard, read_tombstones
 from clv_pipeline.settings import Settings, SettingsError, require_attributes
 from clv_pipeline.sources import SourceFile, list_files
@@ -157,12 +156,7 @@ def _add_history(lake: Lake, settings: Settings, customers: pl.DataFrame) -> pl.
         return customers
     landed = lake.read(TABLE, "all") if lake.read_stamp(TABLE, "all") else None
     before = landed if landed is not None and "valid_to" in landed.columns else None
-    return keep_history(before, customers, tell_moment(settings))
-
-
-def tell_moment(settings: Settings) -> datetime:
-    """The time on the clocks of the business."""
-    return datetime.now(UTC).astimezone(ZoneInfo(settings.source.business_timezone)).replace(tzinfo=None)
+    return keep_history(before, customers, tell_business_time(settings))
 
 
 def _read_customers(

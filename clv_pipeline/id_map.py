@@ -22,6 +22,7 @@ from clv_pipeline.settings import Settings
 from clv_pipeline.sources import SourceFile, digest, list_files, stored_name
 from clv_pipeline.sql import quote_name, quote_paths
 from clv_pipeline.state import IDENTITIES
+from clv_pipeline.whole_tables import read_whole
 
 ROWS = "landing.id_map_rows"
 INDEX = "landing.identifiers"
@@ -102,8 +103,7 @@ def name_ids(settings: Settings) -> list[str]:
 
 def list_identifiers(lake: Lake, people: Sequence[str]) -> list[str]:
     """Every identifier of the customers that any of `people` is, and `people` themselves."""
-    path = lake.path(IDENTITIES, "all")
-    known = pl.read_parquet(path.read_bytes()) if path.exists() else pl.DataFrame(schema=_IDENTITIES)
+    known = read_whole(lake, IDENTITIES, _IDENTITIES)
     theirs = known.filter(pl.col("source_id").is_in(people))["customer_id"]
     customers = {*people, *theirs}
     merged = known.filter(pl.col("customer_id").is_in(list(customers)))["source_id"]

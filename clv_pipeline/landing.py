@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -23,6 +23,7 @@ import polars as pl
 from clv_pipeline.lake import Lake, rename_durably
 from clv_pipeline.ledger import Ledger
 from clv_pipeline.mapping import expose_parsed, list_source_columns, parse_parameters
+from clv_pipeline.moments import tell_time
 from clv_pipeline.privacy.closed_months import leave_out_closed
 from clv_pipeline.privacy.guard import LOCK, Guard, open_guard
 from clv_pipeline.settings import Settings
@@ -185,7 +186,7 @@ def _append(con: duckdb.DuckDBPyConnection, place: _Place, ledger: Ledger, deliv
     is_reread = any(d.checkpoint for d in deliveries)
     months = pl.DataFrame()
     counts: dict[str, int] = {}
-    loaded_at = datetime.now(UTC).replace(tzinfo=None)
+    loaded_at = tell_time()
     if list(folder.glob("raw_*.parquet")):
         _expose_delivered(con, folder, deliveries, loaded_at)
         expose_parsed(con, settings, "delivered")

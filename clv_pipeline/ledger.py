@@ -14,8 +14,9 @@ from typing import Any
 
 import polars as pl
 
-from clv_pipeline.lake import Lake, rename_durably
+from clv_pipeline.lake import Lake
 from clv_pipeline.settings import Settings
+from clv_pipeline.whole_tables import read_whole, write_whole
 
 _TABLE = "landing.batches"
 _MONTHS = pl.List(
@@ -54,11 +55,8 @@ class Ledger:
     @classmethod
     def read(cls, lake: Lake) -> "Ledger":
         """The ledger of `lake`; empty before the first load."""
-        path = lake.path(_TABLE, "all")
-        # Read in one go: polars opens a file more than once, and the next load renames another over it.
-        empty = pl.DataFrame(schema=_SCHEMA)
         # An older ledger lacks columns that came later.
-        return cls(pl.concat([empty, pl.read_parquet(path.read_bytes())], how="diagonal") if path.exists() else empty)
+        return cls(pl.concat([pl.DataFrame(schema=_SCHEMA), read_whole(lake, _TABLE, _SCHEMA)], how="diagonal"))
 
     @staticmethod
     def identify(lake: Lake) -> tuple[int, int] | None:
@@ -71,12 +69,8 @@ class Ledger:
 
     def commit(self, lake: Lake, settings: Settings) -> None:
         """Renames this ledger into place: from here on its loads are visible."""
-        target = lake.path(_TABLE, "all")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        staging = lake.staging_file(_TABLE, "all")
         reading = pl.coalesce("reading", pl.lit(_describe_reading(settings))).alias("reading")
-        self.batches.with_columns(reading).write_parquet(staging)
-        rename_durably(staging, target)
+        write_whole(lake, _TABLE, self.batches.with_columns(reading))
 
     def append(self, load: str, batches: list[dict[str, Any]], months: pl.DataFrame, loaded_at: datetime) -> "Ledger":
         """This ledger with the batches of one more load; `months` has batch_id, period, rows, amount, fingerprint."""

@@ -7,11 +7,11 @@ A partition of the table holds the choices made from that as-of month on; nothin
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import polars as pl
 
 from clv_pipeline.lake import Lake
+from clv_pipeline.moments import tell_time
 
 PINS = "models.pins"
 _SCHEMA = {
@@ -40,7 +40,7 @@ def add_pin(lake: Lake, pin: Pin) -> None:
     """Keeps a choice; it takes the place of those made before it for the same as-of months."""
     month = pin.as_of_from
     with lake.hold(PINS), lake.connect() as con:
-        new = [(month, pin.version, pin.replaced, datetime.now(UTC).replace(tzinfo=None), pin.reason)]
+        new = [(month, pin.version, pin.replaced, tell_time(), pin.reason)]
         row = pl.DataFrame(new, schema=_SCHEMA, orient="row")
         staged = lake.stage(con, PINS, [month], pl.concat([read_pins(lake, month, month), row]))[month]
         lake.publish(con, staged, inputs=staged.content, code="")

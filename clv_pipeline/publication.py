@@ -141,9 +141,9 @@ def _publish_report(lake: Lake, settings: Settings, as_of: str | None) -> Path:
 
 def prepare_report(lake: Lake) -> None:
     """Has the report's libraries loaded in the process that fits, where there is one: it is idle soon."""
-    from clv_pipeline.report import prepare_building  # noqa: PLC0415
-
     if is_prepared():
+        from clv_pipeline.report import prepare_building  # noqa: PLC0415
+
         ask(prepare_building, lake.root / _CACHE)
 
 

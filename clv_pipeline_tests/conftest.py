@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from clv_pipeline import assets
 from clv_pipeline_tests.orchestra import Orchestra
 from clv_pipeline_tests.postgres import PASSWORD, TABLE, PostgresServer, find_programs
 from clv_pipeline_tests.warehouse import TableShop, Warehouse
@@ -19,11 +18,10 @@ def warehouse(tmp_path: Path) -> Warehouse:
 
 
 @pytest.fixture
-def conduct(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Orchestra]]:
+def conduct(tmp_path: Path) -> Iterator[Callable[..., Orchestra]]:
     opened: list[Orchestra] = []
 
     def conduct(months: Iterable[str] = (), *, extra: str = "") -> Orchestra:
-        monkeypatch.setattr(assets, "prepare_report", lambda _: None)
         opened.append(Orchestra(Warehouse(tmp_path / f"orchestra{len(opened)}", extra=extra)))
         opened[-1].deliver(months)
         return opened[-1]
@@ -38,16 +36,13 @@ def loaded_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orchestra]
     """Four months, landed and up to date to the last as-of month; to be copied, not touched."""
     orchestra = Orchestra(Warehouse(tmp_path_factory.mktemp("loaded") / "company"))
     orchestra.deliver(MONTHS)
-    with pytest.MonkeyPatch.context() as quiet:
-        quiet.setattr(assets, "prepare_report", lambda _: None)
-        orchestra.load()
+    orchestra.load()
     yield orchestra
     orchestra.close()
 
 
 @pytest.fixture
-def loaded(tmp_path: Path, loaded_once: Orchestra, monkeypatch: pytest.MonkeyPatch) -> Iterator[Orchestra]:
-    monkeypatch.setattr(assets, "prepare_report", lambda _: None)
+def loaded(tmp_path: Path, loaded_once: Orchestra) -> Iterator[Orchestra]:
     orchestra = loaded_once.copy_to(tmp_path / "loaded")
     yield orchestra
     orchestra.close()

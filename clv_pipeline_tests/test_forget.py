@@ -13,13 +13,13 @@ import pytest
 from clv_pipeline.alerts.causes import Cause, find_causes
 from clv_pipeline.alerts.log import AlertLog
 from clv_pipeline.ledger import Ledger
+from clv_pipeline.moments import tell_time
 from clv_pipeline.pipeline import MONTH_STEPS
 from clv_pipeline.plan import find_stale
 from clv_pipeline.privacy.erasure import Erasure, erase
 from clv_pipeline.privacy.export import collect_person, write_person
 from clv_pipeline.privacy.guard import LOCK, PrivacyError
 from clv_pipeline.privacy.key import Key
-from clv_pipeline.privacy.log import tell_time
 from clv_pipeline.settings import SettingsError
 from clv_pipeline_tests.processes import run_and_die
 from clv_pipeline_tests.traces import find_traces

@@ -10,7 +10,8 @@ from datetime import datetime
 import polars as pl
 
 from clv_pipeline.alerts.causes import Cause
-from clv_pipeline.lake import Lake, rename_durably
+from clv_pipeline.lake import Lake
+from clv_pipeline.whole_tables import read_whole, write_whole
 
 ALERTS = "monitoring.alerts"
 _SCHEMA = pl.Schema(
@@ -37,16 +38,11 @@ class AlertLog:
     @classmethod
     def read(cls, lake: Lake) -> "AlertLog":
         """The log of `lake`; empty before the first alert."""
-        path = lake.path(ALERTS, "all")
-        return cls(pl.read_parquet(path.read_bytes()) if path.exists() else pl.DataFrame(schema=_SCHEMA))
+        return cls(read_whole(lake, ALERTS, _SCHEMA))
 
     def write(self, lake: Lake) -> None:
         """Renames this log into place."""
-        target = lake.path(ALERTS, "all")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        staging = lake.staging_file(ALERTS, "all")
-        self.rows.write_parquet(staging)
-        rename_durably(staging, target)
+        write_whole(lake, ALERTS, self.rows)
 
     @property
     def active(self) -> pl.DataFrame:

@@ -4,7 +4,7 @@ Belongs here: the order of these. Does not belong here: any of them. Nothing tha
 """
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
 import dagster as dg
 import polars as pl
@@ -14,13 +14,9 @@ from clv_pipeline.alerts.log import AlertLog
 from clv_pipeline.alerts.run_causes import find_run_causes
 from clv_pipeline.alerts.send import AlertError, read_addresses, send, write_message
 from clv_pipeline.lake import Lake
+from clv_pipeline.moments import tell_time
 from clv_pipeline.settings import Settings
 from clv_pipeline.state import State
-
-
-def tell_time() -> datetime:
-    """Now, in UTC, without a zone, as all moments in the lake are."""
-    return datetime.now(UTC).replace(tzinfo=None)
 
 
 def find_all_causes(state: State, instance: dg.DagsterInstance, now: datetime) -> list[Cause]:

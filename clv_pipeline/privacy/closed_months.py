@@ -17,6 +17,7 @@ import polars as pl
 from clv_pipeline.lake import Lake
 from clv_pipeline.settings import Settings
 from clv_pipeline.sql import quote_literal, quote_paths
+from clv_pipeline.whole_tables import read_whole
 
 CLOSED = "landing.closed"
 CLOSED_SCHEMA = pl.Schema({"period": pl.String, "fingerprint": pl.String, "kept_from": pl.String})
@@ -37,10 +38,9 @@ class ClosedMonths:
 
 def read_closed(lake: Lake) -> ClosedMonths:
     """The closed months of `lake`; none before the first retention."""
-    path = lake.path(CLOSED, "all")
-    if not path.exists():
+    rows = read_whole(lake, CLOSED, CLOSED_SCHEMA)
+    if rows.is_empty():
         return ClosedMonths({})
-    rows = pl.read_parquet(path.read_bytes())
     return ClosedMonths(dict(rows.select("period", "fingerprint").iter_rows()), max(rows["kept_from"]))
 
 

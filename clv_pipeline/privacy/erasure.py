@@ -10,7 +10,6 @@ last: until then it knows who is to be looked for elsewhere.
 
 import os
 import shutil
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -25,6 +24,7 @@ from clv_pipeline.id_map import list_identifiers
 from clv_pipeline.lake import Lake, read_stamp, rename_durably
 from clv_pipeline.ledger import Ledger
 from clv_pipeline.mapping import list_source_columns
+from clv_pipeline.moments import tell_time
 from clv_pipeline.privacy.guard import (
     LOCK,
     MALFORMED,
@@ -34,7 +34,7 @@ from clv_pipeline.privacy.guard import (
     name_in_landing,
     require_guard,
 )
-from clv_pipeline.privacy.log import FORGET, Act, keep_act, tell_time
+from clv_pipeline.privacy.log import FORGET, Act, keep_act
 from clv_pipeline.privacy.people import LANDED, QUARANTINED, Place, find_files, keep_ids, list_ids, list_places
 from clv_pipeline.privacy.traces import compile_clearing
 from clv_pipeline.settings import Settings
@@ -246,7 +246,7 @@ def rewrite(con: duckdb.DuckDBPyConnection, lake: Lake, file: Path, query: str) 
 
     What is made from the table goes by the content that the stamp names, and so does not become stale.
     """
-    staging = lake.root / ".staging" / f"erased-{os.getpid()}-{time.monotonic_ns()}.parquet"
+    staging = lake.staging_file("erased", "all")
     stamp = read_stamp(file)
     if stamp is not None:
         rows = con.execute(f"SELECT count(*) FROM ({query})").fetchall()[0][0]

@@ -10,8 +10,9 @@ from pathlib import Path
 from clv_pipeline.id_map import list_identifiers
 from clv_pipeline.lake import Lake
 from clv_pipeline.ledger import Ledger
+from clv_pipeline.moments import tell_time
 from clv_pipeline.privacy.guard import LOCK, Guard, PrivacyError, open_guard
-from clv_pipeline.privacy.log import EXPORT, Act, keep_act, tell_time
+from clv_pipeline.privacy.log import EXPORT, Act, keep_act
 from clv_pipeline.privacy.people import find_files, keep_ids, list_places
 from clv_pipeline.settings import Settings
 

@@ -12,16 +12,17 @@ that a redelivery still counts once.
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import duckdb
 import polars as pl
 
 from clv_pipeline.lake import Lake, rename_durably
+from clv_pipeline.moments import tell_time
 from clv_pipeline.privacy.key import Key, read_key
 from clv_pipeline.settings import Settings
 from clv_pipeline.sources import Protect, stored_name
 from clv_pipeline.sql import quote_literal, quote_name
+from clv_pipeline.whole_tables import read_whole, write_whole
 
 FORGOTTEN = "landing.forgotten"
 LOCK = "privacy"
@@ -89,7 +90,7 @@ class Guard:
             query = f"""
                 SELECT r.* REPLACE (p.stored AS {name}) FROM ({query}) r LEFT JOIN {table} p ON TRIM(r.{name}) = p.id
                 WHERE p.gone IS NOT TRUE"""
-        return f"SELECT * REPLACE (IF(malformed IS NULL, NULL, {quote_literal(MALFORMED)}) AS malformed) FROM ({query})"
+        return _hide_malformed(query)
 
     def bind(self, con: duckdb.DuckDBPyConnection, settings: Settings) -> Protect:
         """`protect_rows` of one connection."""
@@ -112,10 +113,7 @@ class Guard:
             query = f"""
                 SELECT r.* REPLACE (p.stored AS {customer})
                 FROM ({query}) r LEFT JOIN pseudonym p ON TRIM(r.{customer}) = p.id"""
-        # A line that cannot be taken apart may name anybody.
-        query = (
-            f"SELECT * REPLACE (IF(malformed IS NULL, NULL, {quote_literal(MALFORMED)}) AS malformed) FROM ({query})"
-        )
+        query = _hide_malformed(query)
         named = _list_ids(con, query, customer) if self.tombstones else []
         return self.redact(con, query, settings, columns, self.find_forgotten(named))
 
@@ -228,21 +226,16 @@ def remember_key(lake: Lake, guard: Guard) -> None:
 
 def read_tombstones(lake: Lake) -> pl.DataFrame:
     """tombstone, requested_at: one row a forgotten person."""
-    path = lake.path(FORGOTTEN, "all")
-    return pl.read_parquet(path.read_bytes()) if path.exists() else pl.DataFrame(schema=_TOMBSTONES)
+    return read_whole(lake, FORGOTTEN, _TOMBSTONES)
 
 
 def add_tombstones(lake: Lake, guard: Guard, stored_ids: Sequence[str]) -> Guard:
     """Keeps tombstones; from here on nothing that is landed names these people. Returns the guard that knows them."""
     known = read_tombstones(lake)
-    now = datetime.now(UTC).replace(tzinfo=None)
+    now = tell_time()
     new = [(stone, now) for stone in sorted({guard.bury(one) for one in stored_ids} - set(known["tombstone"]))]
-    target = lake.path(FORGOTTEN, "all")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    staging = lake.staging_file(FORGOTTEN, "all")
     rows = pl.concat([known, pl.DataFrame(new, schema=_TOMBSTONES, orient="row")])
-    rows.write_parquet(staging)
-    rename_durably(staging, target)
+    write_whole(lake, FORGOTTEN, rows)
     return Guard(guard.key, guard.pseudonyms, frozenset(rows["tombstone"]))
 
 
@@ -254,6 +247,11 @@ def name_in_landing(settings: Settings, ours: str) -> str:
 def _find_sign(settings: Settings) -> str | None:
     """The mapped column that can say that a line is a return, once its order id no longer does."""
     return next((sign for sign in _SIGNS if sign in settings.source.columns), None)
+
+
+def _hide_malformed(query: str) -> str:
+    """The rows of `query` without the text of a line that cannot be taken apart: it may name anybody."""
+    return f"SELECT * REPLACE (IF(malformed IS NULL, NULL, {quote_literal(MALFORMED)}) AS malformed) FROM ({query})"
 
 
 def _list_ids(con: duckdb.DuckDBPyConnection, query: str, customer: str) -> list[str]:

@@ -4,13 +4,15 @@ Belongs here: keeping and reading that record. Does not belong here: doing any o
 """
 
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import cast
 
 import polars as pl
 
-from clv_pipeline.lake import Lake, rename_durably
+from clv_pipeline.lake import Lake
+from clv_pipeline.moments import tell_time
 from clv_pipeline.privacy.guard import read_tombstones
+from clv_pipeline.whole_tables import read_whole, write_whole
 
 PRIVACY_LOG = "monitoring.privacy"
 FORGET, EXPORT, RETENTION = "forget", "export", "retention"
@@ -39,26 +41,16 @@ class Act:
     note: str = ""
 
 
-def tell_time() -> datetime:
-    """The moment (UTC, without a zone)."""
-    return datetime.now(UTC).replace(tzinfo=None)
-
-
 def read_acts(lake: Lake) -> pl.DataFrame:
     """All acts in order: began_at, done_at, action, people, rows, files, note."""
-    path = lake.path(PRIVACY_LOG, "all")
-    return pl.read_parquet(path.read_bytes()) if path.exists() else pl.DataFrame(schema=_SCHEMA)
+    return read_whole(lake, PRIVACY_LOG, _SCHEMA)
 
 
 def keep_act(lake: Lake, act: Act) -> None:
     """Keeps an act that is done now."""
     with lake.hold(PRIVACY_LOG):
-        target = lake.path(PRIVACY_LOG, "all")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        staging = lake.staging_file(PRIVACY_LOG, "all")
         row = pl.DataFrame([{**asdict(act), "done_at": tell_time()}], schema=_SCHEMA)
-        pl.concat([read_acts(lake), row]).write_parquet(staging)
-        rename_durably(staging, target)
+        write_whole(lake, PRIVACY_LOG, pl.concat([read_acts(lake), row]))
 
 
 def find_cut_off(lake: Lake) -> datetime | None:

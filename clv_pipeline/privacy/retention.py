@@ -18,17 +18,19 @@ from clv_pipeline.automation import list_new_files
 from clv_pipeline.lake import Lake, rename_durably
 from clv_pipeline.ledger import UNDATED
 from clv_pipeline.mapping import list_source_columns
+from clv_pipeline.moments import tell_time
 from clv_pipeline.periods import shift_period
 from clv_pipeline.pipeline import MONTH_STEPS
 from clv_pipeline.plan import find_stale
 from clv_pipeline.privacy.closed_months import CLOSED, CLOSED_SCHEMA, HASH_OF_LINE, closed_lines_folder, read_closed
 from clv_pipeline.privacy.erasure import be_alone, remove_copies, rewrite
 from clv_pipeline.privacy.guard import PrivacyError, name_in_landing
-from clv_pipeline.privacy.log import RETENTION, Act, keep_act, tell_time
+from clv_pipeline.privacy.log import RETENTION, Act, keep_act
 from clv_pipeline.privacy.people import QUARANTINED
 from clv_pipeline.settings import Settings
 from clv_pipeline.sql import quote_literal, quote_name
 from clv_pipeline.state import LINES, State
+from clv_pipeline.whole_tables import write_whole
 
 _DROPPED = "raw text dropped by clv retention"
 
@@ -112,11 +114,7 @@ def _close(state: State, plan: Retention) -> None:
     before = read_closed(state.lake).fingerprints
     now = {month: fingerprint for month, fingerprint in state.fingerprints.items() if month < plan.kept_from}
     rows = [(month, fingerprint, plan.kept_from) for month, fingerprint in sorted((now | before).items())]
-    target = state.lake.path(CLOSED, "all")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    staging = state.lake.staging_file(CLOSED, "all")
-    pl.DataFrame(rows, schema=CLOSED_SCHEMA, orient="row").write_parquet(staging)
-    rename_durably(staging, target)
+    write_whole(state.lake, CLOSED, pl.DataFrame(rows, schema=CLOSED_SCHEMA, orient="row"))
 
 
 def _empty(con: duckdb.DuckDBPyConnection, lake: Lake, table: str, kept_from: str) -> list[str]:

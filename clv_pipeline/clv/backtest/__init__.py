@@ -4,7 +4,7 @@ from clv_pipeline.clv.backtest.baselines import BASELINES
 from clv_pipeline.clv.backtest.choice import CRITERION, choose_model
 from clv_pipeline.clv.backtest.distributions import learn_fold
 from clv_pipeline.clv.backtest.folds import FoldResult, run_fold
-from clv_pipeline.clv.backtest.holdout import Fold, fit_candidates, sample_fitted
+from clv_pipeline.clv.backtest.holdout import Fold, fit_candidates
 from clv_pipeline.clv.backtest.learning import RECALIBRATION_SCHEMA, tabulate_recalibrations
 from clv_pipeline.clv.backtest.rounds import Judgement, judge_folds
 from clv_pipeline.clv.backtest.tracking import track_weeks
@@ -21,7 +21,6 @@ __all__ = [
     "judge_folds",
     "learn_fold",
     "run_fold",
-    "sample_fitted",
     "tabulate_recalibrations",
     "track_weeks",
 ]
