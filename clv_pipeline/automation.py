@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 from dagster._core.definitions.data_version import extract_data_version_from_entry
 
-from clv_pipeline.customers import list_new_customer_files
+from clv_pipeline.customers.landing import list_new_customer_files
 from clv_pipeline.dead_runs import fail_dead_runs
 from clv_pipeline.lake import Lake
 from clv_pipeline.ledger import Ledger

@@ -22,8 +22,8 @@ import polars as pl
 
 from clv_pipeline.alerts.log import ALERTS
 from clv_pipeline.contracts import describe_columns
-from clv_pipeline.customers import DESCRIPTIONS
-from clv_pipeline.id_map import ROWS
+from clv_pipeline.customers.id_map import ROWS
+from clv_pipeline.customers.landing import DESCRIPTIONS
 from clv_pipeline.lake import Lake, pin_files, rename_durably
 from clv_pipeline.pins import PINS
 from clv_pipeline.pipeline import AS_OF_STEPS, MONTH_STEPS

@@ -1,7 +1,7 @@
 """The settings of the lenses: the calendar, by what and for whom lenses 3 to 5 are taken, and their bands.
 
 Belongs here: names, types and messages of the sections [periods] and [lenses]. Does not belong here: the other sections
-(`settings.py`), or where a column of customers comes from (`attributes.py`).
+(`settings.py`), or where a column of customers comes from (`customers/attributes.py`).
 """
 
 from collections.abc import Mapping, Sequence

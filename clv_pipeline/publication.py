@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
-from clv_pipeline.customers import CONFLICTED, DESCRIPTIONS, REFUSED
+from clv_pipeline.customers.landing import CONFLICTED, DESCRIPTIONS, REFUSED
 from clv_pipeline.door import open_views, rebuild_door
 from clv_pipeline.fitting import ask, is_prepared
 from clv_pipeline.lake import Lake, LakeError, rename_durably

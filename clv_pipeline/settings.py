@@ -16,7 +16,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from clv_pipeline.automation_settings import Alerts, Automation, Publication
-from clv_pipeline.customer_settings import Customers
+from clv_pipeline.customers.settings import Customers
 from clv_pipeline.database_settings import reject_written_secrets
 from clv_pipeline.drift_settings import RENAMED, Drift
 from clv_pipeline.model_settings import Backtest, Models

@@ -14,7 +14,7 @@ from rich.table import Table as Grid
 from clv_pipeline.alerts.log import AlertLog
 from clv_pipeline.automation import list_new_files
 from clv_pipeline.clv.models.promotion import REUSED
-from clv_pipeline.customers import CONFLICTED, REFUSED, list_problems
+from clv_pipeline.customers.landing import CONFLICTED, REFUSED, list_problems
 from clv_pipeline.door import find_published_scores
 from clv_pipeline.lake import Lake
 from clv_pipeline.ledger import UNDATED

@@ -61,7 +61,7 @@ def test_an_as_of_month_sees_customers_as_they_were_at_its_end(tmp_path: Path, m
     house.deliver("first.csv", [row[:6] for row in FIRST])
     for tier, moment in (("gold", "2024-02-01 08:00"), ("iron", "2024-02-29 18:00"), ("lead", "2024-03-01 00:00")):
         now = datetime.fromisoformat(moment)
-        monkeypatch.setattr("clv_pipeline.customers.tell_business_time", lambda _, now=now: now)
+        monkeypatch.setattr("clv_pipeline.customers.landing.tell_business_time", lambda _, now=now: now)
         (house.root / "who.csv").write_text(f"customer_id,tier\nann,{tier}\nbob,gold\n")
         house.land()
     house.refresh("2024-02")

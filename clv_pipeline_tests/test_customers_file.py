@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 import pytest
 
-from clv_pipeline.customers import list_problems
+from clv_pipeline.customers.landing import list_problems
 from clv_pipeline.settings import SettingsError
 from clv_pipeline_tests.warehouse import Warehouse
 

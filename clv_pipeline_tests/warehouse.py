@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from clv_pipeline.customers import land_customers
+from clv_pipeline.customers.landing import land_customers
 from clv_pipeline.door import rebuild_door
 from clv_pipeline.execution import run_months
 from clv_pipeline.lake import Lake

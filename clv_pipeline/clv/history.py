@@ -1,7 +1,7 @@
 """Keeps the history of customers' attributes: each version of a customer with the time from and to which it held.
 
 Belongs here: slowly changing dimensions of type 2, frames in and frames out. Does not belong here: where customers come
-from (`customers.py` of the package), or which version an as-of month sees (`attributes.py`).
+from (`customers/landing.py` of the package), or which version an as-of month sees (`customers/attributes.py`).
 """
 
 from datetime import datetime

@@ -19,8 +19,8 @@ import duckdb
 import polars as pl
 
 from clv_pipeline.alerts.log import AlertLog
-from clv_pipeline.customers import CONFLICTED, REFUSED
-from clv_pipeline.id_map import list_identifiers
+from clv_pipeline.customers.id_map import list_identifiers
+from clv_pipeline.customers.landing import CONFLICTED, REFUSED
 from clv_pipeline.lake import Lake, read_stamp, rename_durably
 from clv_pipeline.ledger import Ledger
 from clv_pipeline.mapping import list_source_columns

@@ -7,7 +7,7 @@ import json
 import os
 from pathlib import Path
 
-from clv_pipeline.id_map import list_identifiers
+from clv_pipeline.customers.id_map import list_identifiers
 from clv_pipeline.lake import Lake
 from clv_pipeline.ledger import Ledger
 from clv_pipeline.moments import tell_time

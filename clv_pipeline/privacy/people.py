@@ -11,7 +11,7 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
-from clv_pipeline.id_map import INDEX, ROWS, name_ids
+from clv_pipeline.customers.id_map import INDEX, ROWS, name_ids
 from clv_pipeline.lake import Lake
 from clv_pipeline.privacy.guard import name_in_landing
 from clv_pipeline.settings import Settings

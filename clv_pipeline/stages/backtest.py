@@ -195,7 +195,7 @@ BACKTEST = StepSpec(
         *(f"models.{name}" for name in ("candidates", "priors", "refit", "covariates")),
         *("backtest.", "value.horizon_months", "periods.cohort", "source.columns"),
     ),
-    code=("clv/backtest", "clv/models", "clv/scores", "stages/refit", "stages/backtest_folds", "attributes"),
+    code=("clv/backtest", "clv/models", "clv/scores", "stages/refit", "stages/backtest_folds", "customers/attributes"),
     kinds=frozenset({"python", "pymc"}),
     one_at_a_time=True,
     sees="ended",

@@ -10,8 +10,8 @@ from datetime import date
 
 import polars as pl
 
-from clv_pipeline.attributes import join_attributes
 from clv_pipeline.clv.backtest import Fold
+from clv_pipeline.customers.attributes import join_attributes
 from clv_pipeline.periods import last_day, shift_period
 from clv_pipeline.settings import Settings
 from clv_pipeline.sql import bind, load_sql

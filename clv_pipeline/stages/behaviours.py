@@ -1,7 +1,7 @@
 """Stage 4, lenses 3 to 5: behavioural cohorts, and what to know about the customers before comparing cohorts.
 
 Belongs here: the tables by a column of customers, and the warnings. Does not belong here: their arithmetic
-(`sql/4_lenses/`), or where the columns come from (`attributes.py`).
+(`sql/4_lenses/`), or where the columns come from (`customers/attributes.py`).
 """
 
 from clv_pipeline.schemas.lenses import behaviours

@@ -13,11 +13,11 @@ from typing import Any
 
 import polars as pl
 
-from clv_pipeline.attributes import explain_lacking
 from clv_pipeline.clv.models.card import CardFacts, build_card, render_card
 from clv_pipeline.clv.models.promotion import PINNED, Decision, Rule, Version, decide
 from clv_pipeline.clv.models.purchases import PURCHASE_MODELS
 from clv_pipeline.clv.models.result import ModelError
+from clv_pipeline.customers.attributes import explain_lacking
 from clv_pipeline.mlflow_log import find_server, log_version
 from clv_pipeline.model_store import find_version, keep_version
 from clv_pipeline.pins import PINS, Pin, find_pin

@@ -6,11 +6,11 @@ Belongs here: in which order they are made, and names for their cohorts. Does no
 
 import polars as pl
 
-from clv_pipeline.attributes import prepare_attributes
 from clv_pipeline.clv.lenses.patterns import spell_patterns
 from clv_pipeline.clv.lenses.trend import compare_newer
 from clv_pipeline.clv.lenses.values import band_customers, choose_edges, count_bins, describe_values
 from clv_pipeline.clv.lenses.waits import band_waits, describe_waits
+from clv_pipeline.customers.attributes import prepare_attributes
 from clv_pipeline.settings import Settings
 from clv_pipeline.stages.queries import Queries, name_tables
 

@@ -1,10 +1,10 @@
 """Stage 2: what each customer's first order of a month was like, where cohorts or filters ask for it.
 
 Belongs here: which columns of the lines are kept. Does not belong here: which order is the first
-(`sql/2_marts/first_orders.sql`), or what customers are grouped by (`attributes.py`).
+(`sql/2_marts/first_orders.sql`), or what customers are grouped by (`customers/attributes.py`).
 """
 
-from clv_pipeline.attributes import list_line_attributes
+from clv_pipeline.customers.attributes import list_line_attributes
 from clv_pipeline.schemas.first_orders import FirstOrders
 from clv_pipeline.sql import quote_literal, quote_name
 from clv_pipeline.steps import Reach, Read, Step, StepSpec, Table
@@ -44,6 +44,6 @@ FIRST_ORDERS = StepSpec(
     compute=compute_first_orders,
     sql=("2_marts/first_orders",),
     knobs=("periods.cohort_by", "periods.only", "models.covariates", "source.columns"),
-    code=("attributes",),
+    code=("customers/attributes",),
     kinds=frozenset({"duckdb", "parquet"}),
 )

@@ -181,6 +181,6 @@ LENSES = StepSpec(
         *_SELECTS.values(),
     ),
     knobs=("periods.", "lenses.", "value.cutoff_step", "source.columns"),
-    code=("attributes", "clv/lenses", "stages/behaviours", "stages/cohorts", "stages/windows"),
+    code=("customers/attributes", "clv/lenses", "stages/behaviours", "stages/cohorts", "stages/windows"),
     kinds=frozenset({"duckdb", "python", "parquet"}),
 )

@@ -8,8 +8,8 @@ from typing import Any
 
 import polars as pl
 
-from clv_pipeline.attributes import join_attributes
 from clv_pipeline.clv.models import gate
+from clv_pipeline.customers.attributes import join_attributes
 from clv_pipeline.fitting import ask_fit, fit
 from clv_pipeline.periods import list_periods
 from clv_pipeline.pictures import draw_alive, draw_fit, draw_spend
@@ -204,7 +204,7 @@ MODELS = StepSpec(
         "value.horizon_months",
         "source.columns",
     ),
-    code=("clv/models", "attributes", "stages/refit"),
+    code=("clv/models", "customers/attributes", "stages/refit"),
     kinds=frozenset({"python", "pymc"}),
     one_at_a_time=True,
     sees="fitted",

@@ -6,8 +6,8 @@ Belongs here: which customers, windows and margin a projection uses. Does not be
 
 import polars as pl
 
-from clv_pipeline.attributes import prepare_attributes
 from clv_pipeline.clv.lenses.projection import plan_growth, project_cohorts
+from clv_pipeline.customers.attributes import prepare_attributes
 from clv_pipeline.periods import shift_period
 from clv_pipeline.schemas.lenses.lens5_projection import Lens5GrowthPlan, Lens5Projection
 from clv_pipeline.stages.scores import add_covariates, earned_margin
@@ -101,6 +101,13 @@ PROJECTION = StepSpec(
     compute=compute_projection,
     sql=("2_marts/customers", "4_lenses/first_order_attributes", "4_lenses/valid_customers", "4_lenses/base_customers"),
     knobs=("value.margin", "periods.", "lenses.growth", "source.columns"),
-    code=("attributes", "clv/models", "clv/scores", "clv/lenses/projection", "stages/scores", "stages/projection"),
+    code=(
+        "customers/attributes",
+        "clv/models",
+        "clv/scores",
+        "clv/lenses/projection",
+        "stages/scores",
+        "stages/projection",
+    ),
     kinds=frozenset({"python", "parquet"}),
 )

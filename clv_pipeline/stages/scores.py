@@ -8,12 +8,12 @@ from decimal import Decimal
 
 import polars as pl
 
-from clv_pipeline.attributes import explain_lacking, join_attributes
 from clv_pipeline.clv.models.covariates import list_covariates
 from clv_pipeline.clv.models.promotion import PINNED
 from clv_pipeline.clv.models.refit import DRIFT
 from clv_pipeline.clv.scores import read_recalibration, score_customers
 from clv_pipeline.clv.scores.publication import Verdict, judge_scores, measure_move
+from clv_pipeline.customers.attributes import explain_lacking, join_attributes
 from clv_pipeline.pictures import draw_score_deciles
 from clv_pipeline.schemas.scores import Publication, Scores
 from clv_pipeline.steps import Reach, Read, Step, StepSpec, Table, reached_months
@@ -137,6 +137,6 @@ SCORES = StepSpec(
     compute=compute_scores,
     sql=("2_marts/customers", "4_lenses/first_order_attributes", "4_lenses/valid_customers"),
     knobs=("value.", "publication.", "models.covariates", "source.columns"),
-    code=("clv/models", "clv/scores", "attributes", "stages/scores"),
+    code=("clv/models", "clv/scores", "customers/attributes", "stages/scores"),
     kinds=frozenset({"python", "parquet"}),
 )

@@ -56,6 +56,6 @@ TOTALS = StepSpec(
     compute=compute_totals,
     sql=("2_marts/customers", "4_lenses/first_order_attributes", "4_lenses/valid_customers", "6_scores/scored"),
     knobs=("value.horizon_months", "periods.", "source.columns"),
-    code=("clv/models", "clv/scores", "attributes", "stages/scores", "stages/totals"),
+    code=("clv/models", "clv/scores", "customers/attributes", "stages/scores", "stages/totals"),
     kinds=frozenset({"python", "parquet"}),
 )

@@ -11,7 +11,7 @@ import dagster as dg
 import polars as pl
 
 from clv_pipeline.contracts import Audit
-from clv_pipeline.customers import land_customers, list_problems
+from clv_pipeline.customers.landing import land_customers, list_problems
 from clv_pipeline.events import report_check, report_landed
 from clv_pipeline.lake import Lake
 from clv_pipeline.landing import Load, land_transactions

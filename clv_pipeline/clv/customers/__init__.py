@@ -1,7 +1,7 @@
 """Who is who, and who may be shown: one customer from what several systems say of a person.
 
-Belongs here: frames in, frames out. Does not belong here: reading files (`customer_files.py`) or publishing
-(`customers.py`).
+Belongs here: frames in, frames out. Does not belong here: reading what is said (`customers/rows.py` of the
+package) or publishing it (`customers/landing.py`).
 """
 
 from clv_pipeline.clv.customers.identities import CONFLICTS, resolve_identities

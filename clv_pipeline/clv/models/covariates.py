@@ -1,7 +1,7 @@
 """Attributes of customers that a purchase model uses: as columns of numbers, and as parameters of each customer.
 
 Belongs here: levels and amounts, and what their coefficients make of a parameter. Does not belong here: fitting the
-coefficients (`estimates.py`), or where attributes come from (`attributes.py`).
+coefficients (`estimates.py`), or where attributes come from (`customers/attributes.py`).
 
 The parameterisation is that of pymc-marketing, after Fader and Hardie (2007), note 019: with the attributes z of a
 customer, alpha exp(-c'z) for how often he buys; a exp(d'z) and b exp(e'z) for when he leaves under BG/NBD and MBG/NBD,

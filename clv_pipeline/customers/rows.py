@@ -1,7 +1,7 @@
 """Reads customer files and the map of identifiers row by row, and says of each bad cell where it is and how to mend it.
 
 Belongs here: required fields, types, times between 1970 and now. Does not belong here: what good rows say together
-(`clv/customers/`), or when files are landed (`customers.py`, `id_map.py`).
+(`clv/customers/`), or when files are landed (`landing.py`, `id_map.py`).
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,7 @@
 """The settings of customers: their files, which identifiers are one person, whose word counts, who may be shown.
 
 Belongs here: names, types and messages of the section [customers]. Does not belong here: the other sections
-(`settings.py`), or reading the files (`customer_files.py`).
+(`settings.py`), or reading the files (`rows.py`).
 """
 
 import difflib

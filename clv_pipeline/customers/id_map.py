@@ -1,7 +1,7 @@
 """Lands the map of identifiers, each delivered row exactly once, and knows which months an identifier has lines in.
 
 Belongs here: the log of the map's rows, its live statements, the index of identifiers by month. Does not belong here:
-resolving the map (`clv/customers/identities.py`), or what is published of it (`customers.py`).
+resolving the map (`clv/customers/identities.py`), or what is published of it (`landing.py`).
 
 Each file of the map is one partition of the log, with its digest in the footer: data and bookkeeping are renamed into
 place together. A file delivered again under its name replaces what it said before, as deliveries of lines do.
@@ -13,7 +13,7 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
-from clv_pipeline.customer_files import THEIRS, Fields, judge_rows, read_rows, recall_rows, store_rows
+from clv_pipeline.customers.rows import THEIRS, Fields, judge_rows, read_rows, recall_rows, store_rows
 from clv_pipeline.lake import Lake, Stamp
 from clv_pipeline.ledger import UNDATED, Ledger
 from clv_pipeline.privacy.closed_months import read_closed

@@ -1,7 +1,7 @@
 """Lands what is known of customers: who is who, what is said of them, who may not be shown, and what contradicts.
 
 Belongs here: which tables are published together, and when. Does not belong here: reading the files
-(`customer_files.py`, `id_map.py`), the rules (`clv/customers/`), cohorts (`sql/2_marts/customers.sql`).
+(`rows.py`, `id_map.py`), the rules (`clv/customers/`), cohorts (`sql/2_marts/customers.sql`).
 
 Where identifiers are merged or people hidden, each table says for every month what of it concerns the customers who are
 first seen then: so a merge or a withdrawn consent restates just what it touches.
@@ -19,8 +19,14 @@ import polars as pl
 from clv_pipeline.clv.customers import CONFLICTS, find_hidden, merge_customers, resolve_identities
 from clv_pipeline.clv.customers.visibility import settle_flag
 from clv_pipeline.clv.history import keep_history
-from clv_pipeline.customer_files import PROBLEMS, THEIRS, Fields, describe_problem, judge_rows, read_rows
-from clv_pipeline.id_map import describe_id_map, digest_by_month, index_identifiers, land_id_map, read_statements
+from clv_pipeline.customers.id_map import (
+    describe_id_map,
+    digest_by_month,
+    index_identifiers,
+    land_id_map,
+    read_statements,
+)
+from clv_pipeline.customers.rows import PROBLEMS, THEIRS, Fields, describe_problem, judge_rows, read_rows
 from clv_pipeline.lake import Lake
 from clv_pipeline.ledger import Ledger
 from clv_pipeline.moments import tell_business_time
