@@ -103,8 +103,15 @@ def look(con: duckdb.DuckDBPyConnection, months: list[str]) -> Iterator[tuple[st
         settled = shift_period(start, EARLY_MONTHS)
         queries.materialize("drift.customers", queries.select("7_drift/customers", settled=settled))
         profiles[month] = queries.frame(queries.select("7_drift/profiles"))
-        observed = {"data_start": start, "last": month, "until": last_day(month), "late": pl.DataFrame(schema=_LATE)}
-        observations = observe(queries, _SETTINGS, **observed)
+        observations = observe(
+            queries,
+            _SETTINGS,
+            data_start=start,
+            kept_from=start,
+            last=month,
+            until=last_day(month),
+            late=pl.DataFrame(schema=_LATE),
+        )
         examined = examine(observations, thresholds)
         references = {
             "previous": shift_period(month, -1),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import polars as pl
 import pytest
 from pydantic import SecretStr
 
@@ -27,7 +28,7 @@ from clv_pipeline_tests.warehouse import Warehouse
 
 SECRET = "s3cr3t-t0ken"
 NOON = datetime(2024, 5, 1, 12)
-DRIFT = Cause("drift:data", "drift", "alert", "Drift of data at 2024-04: Spend is up.", "2024-04", "assets/drift")
+DRIFT = Cause("drift:price_change", "drift", "alert", "Prices moved: tea costs +10%.", "2024-04", "assets/drift")
 FILE = Cause("file:a.csv", "file", "warn", "A delivered file cannot be read: a.csv", "2024-04-30", "assets/landing")
 
 
@@ -80,18 +81,52 @@ def test_a_cause_is_told_once_with_all_others_until_it_is_gone(company: Warehous
     assert look(company, DRIFT, FILE) == []
     assert look(company, DRIFT, FILE, hours=1) == []
     (message,) = receiver.messages
-    assert message["title"] == "[clv ALERT] Drift of data at 2024-04 and 1 more"
+    assert message["title"] == "[clv ALERT] Prices moved and 1 more"
     for part in ("ALERT since 2024-04: ", DRIFT.what, "WARN since 2024-04-30: ", "http://127.0.0.1:3000/assets/drift"):
         assert part in message["message"]
     look(company, FILE, hours=2)
     look(company, DRIFT, FILE, hours=3)
-    assert [text["title"] for text in receiver.messages[1:]] == ["[clv ALERT] Drift of data at 2024-04"]
+    assert [text["title"] for text in receiver.messages[1:]] == ["[clv ALERT] Prices moved"]
     log = company.query("SELECT kind, opened_at, cleared_at FROM monitoring.alerts ORDER BY opened_at, kind").rows()
     assert log == [
         ("drift", NOON, NOON + timedelta(hours=2)),
         ("file", NOON, None),
         ("drift", NOON + timedelta(hours=3), None),
     ]
+
+
+def diagnose(company: Warehouse, month: str, *found: tuple[str, str, str, str]) -> None:
+    """Publishes a month's diagnoses: cause, subject, since, level."""
+    columns = ("cause", "subject", "since", "level")
+    rows = pl.DataFrame(found, schema=dict.fromkeys(columns, pl.String), orient="row")
+    meaning, effect = pl.lit("it moved").alias("meaning"), pl.lit(0.1).alias("effect")
+    frame = rows.select(pl.lit(month).alias("as_of"), *columns[:-1], "level", effect, meaning, evidence=pl.lit("aov"))
+    with company.lake.connect() as con:
+        staged = company.lake.stage(con, "drift.diagnoses", [month], frame)
+        company.lake.publish(con, staged[month], inputs="", code="")
+
+
+def test_a_drift_is_one_alert_while_its_cause_has_the_same_name_and_subject(company: Warehouse) -> None:
+    story = (
+        ("2024-01", [("purchase_rate", "", "2024-01", "warn")]),
+        ("2024-02", [("purchase_rate", "", "2024-01", "alert"), ("new_value", "channel = tv", "2024-02", "alert")]),
+        ("2024-03", [("purchase_rate", "", "2024-01", "warn"), ("missing_days", "2024-03-08", "2024-03", "alert")]),
+        ("2024-04", [("purchase_rate", "", "2024-04", "alert"), ("missing_days", "2024-04-02", "2024-04", "alert")]),
+        ("2024-05", []),
+    )
+    for hours, (month, found) in enumerate(story):
+        diagnose(company, month, *found)
+        assert look(company, *find_causes(company.state, NOON), hours=hours) == []
+    told = company.query("SELECT cause, since, opened_at, cleared_at FROM monitoring.alerts ORDER BY opened_at, cause")
+    hour = [NOON + timedelta(hours=hours) for hours in range(5)]
+    assert told.rows() == [
+        ("drift:new_value:channel = tv", "2024-02", hour[1], hour[2]),
+        ("drift:purchase_rate", "2024-01", hour[1], hour[4]),
+        ("drift:missing_days:2024-03-08", "2024-03", hour[2], hour[3]),
+        ("drift:missing_days:2024-04-02", "2024-04", hour[3], hour[4]),
+    ]
+    link = "http://127.0.0.1:3000/assets/drift/diagnoses"
+    assert company.query("SELECT DISTINCT link FROM monitoring.alerts").item() == link
 
 
 def test_what_could_not_be_sent_is_sent_later_and_addresses_stay_secret(
@@ -174,7 +209,7 @@ def test_the_command_prints_what_it_would_send_and_sends_nothing(
     arguments = ["alerts", "--config", str(company.config)]
     assert run_app([*arguments, "--dry-run"]) == 0
     printed = capsys.readouterr().out
-    assert "[clv ALERT] Drift of data at 2024-04" in printed
+    assert "[clv ALERT] Prices moved" in printed
     assert "json-" in printed
     assert SECRET not in printed
     assert receiver.messages == []

@@ -18,6 +18,7 @@ from polars.testing import assert_frame_equal
 from clv_pipeline import assembly, automation
 from clv_pipeline.clv.backtest import rounds
 from clv_pipeline.clv.drift.checks import Check, Topic, table_checks
+from clv_pipeline.clv.drift.diagnosis import Diagnosis, table_diagnoses
 from clv_pipeline.clv.drift.levels import Limits
 from clv_pipeline.clv.models import ModelFit
 from clv_pipeline.periods import list_periods
@@ -42,18 +43,20 @@ def fit_or_doubt(customers: pl.DataFrame, **settings: Any) -> ModelFit:
     return replace(fitted, doubts={"bg_nbd": "R-hat 1.2"}) if doubtful else fitted
 
 
-def say_drift(step: Step) -> pl.DataFrame:
+def say_drift(step: Step) -> dict[str, pl.DataFrame]:
     topic, limits = Topic("data", "monetary_value", "spend"), Limits(0.1, 0.25)
     moved = Check(topic, "2024-07", "previous", "psi", 0.6, limits, 0.01, 0.3, (90.0, 90.0), "Spend is up by 30%.")
     checks = table_checks([moved] if step.period == DRIFTED else [])
     step.record("drift.checks", {drift.REFIT_FOR: checks["meaning"].to_list()})
     step.advise("drift.checks", drift.DRIFT.tables[0].advice[0], "as told", passed=checks.is_empty())
-    return checks.select(pl.lit(step.period).alias("as_of"), *checks.columns)
+    spend = Diagnosis("order_value", "", DRIFTED, "alert", 0.3, "Spend is up by 30%.", ("monetary_value",))
+    found = {"drift.checks": checks, "drift.diagnoses": table_diagnoses([spend] if step.period == DRIFTED else [])}
+    return {name: frame.select(pl.lit(step.period).alias("as_of"), pl.all()) for name, frame in found.items()}
 
 
 QUIET = tuple(step for step in AS_OF_STEPS if step.name in {"customers", "backtest", "fit", "champion"})
 TOLD = replace(
-    drift.DRIFT, tables=drift.DRIFT.tables[:1], compute=say_drift, reads=(Read("rfm.customers", Reach.SAME),)
+    drift.DRIFT, tables=drift.DRIFT.tables[:2], compute=say_drift, reads=(Read("rfm.customers", Reach.SAME),)
 )
 STEPS = (*QUIET, TOLD)
 TABLES = (*(table.name for step in STEPS for table in step.tables), "scores.current")

@@ -9,14 +9,12 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import pairwise
 
-import polars as pl
-
+from clv_pipeline.clv.drift.causes import CAUSES
 from clv_pipeline.privacy.log import find_cut_off
 from clv_pipeline.state import State
 
 WARN, ALERT = "warn", "alert"
-_DRIFT, _USED, _REFITS, _PUBLICATION = "drift.checks", "models.in_use", "models.refits", "scores.publication"
-_NAMED = 3
+_DRIFT, _USED, _REFITS, _PUBLICATION = "drift.diagnoses", "models.in_use", "models.refits", "scores.publication"
 # Of so many gaps between days with a delivery the longest, and half of it again, is worth waiting for.
 _GAPS, _FEWEST_GAPS, _PATIENCE = 20, 4, 1.5
 
@@ -25,7 +23,8 @@ _GAPS, _FEWEST_GAPS, _PATIENCE = 20, 4, 1.5
 class Cause:
     """Something that wakes a human: `key` tells it from other causes for as long as it lasts.
 
-    `since` is the as-of month or day that it shows from, `place` where in the web interface it can be seen.
+    `since` is the as-of month or day that it shows from, `place` where in the web interface it can be seen. A cause
+    that does not `open` an alert is too slight to wake anybody, but keeps an alert that it had opened from being over.
     """
 
     key: str
@@ -34,6 +33,7 @@ class Cause:
     what: str
     since: str
     place: str = ""
+    opens: bool = True
 
 
 def find_causes(state: State, now: datetime) -> Iterator[Cause]:
@@ -46,17 +46,16 @@ def find_causes(state: State, now: datetime) -> Iterator[Cause]:
 
 
 def _find_drift(state: State) -> Iterator[Cause]:
-    published = state.lake.published(_DRIFT)
+    """What the latest as-of month is diagnosed with: a cause is one and the same while its name and subject are."""
+    published = state.stamps(_DRIFT)
     if not published:
         return
-    month = max(published)
-    checks = pl.read_parquet(published[month].read_bytes())
-    alerts = checks.filter(pl.col("drifted"))
-    for (kind,), rows in alerts.group_by("kind", maintain_order=True):
-        meanings = rows["meaning"].unique(maintain_order=True).to_list()
-        more = f" (and {len(meanings) - _NAMED} more)" if len(meanings) > _NAMED else ""
-        what = f"Drift of {kind} at {month}: {'; '.join(meanings[:_NAMED])}{more}"
-        yield Cause(f"drift:{kind}", "drift", ALERT, what, month, "assets/drift/checks")
+    for row in state.lake.read(_DRIFT, max(published)).iter_rows(named=True):
+        key = ":".join(filter(None, ("drift", row["cause"], row["subject"])))
+        about = f" ({row['subject']})" if row["subject"] else ""
+        what = f"{CAUSES[row['cause']]}{about}: {row['meaning']}"
+        opens = row["level"] == ALERT
+        yield Cause(key, "drift", row["level"], what, row["since"], "assets/drift/diagnoses", opens)
 
 
 def _find_refusal(state: State) -> Iterator[Cause]:

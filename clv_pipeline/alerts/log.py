@@ -68,7 +68,7 @@ class AlertLog:
                 "sent_to": [],
             }
             for cause in found.values()
-            if cause.key not in known
+            if cause.opens and cause.key not in known
         ]
         return AlertLog(
             pl.concat([self.rows.with_columns(cleared.alias("cleared_at")), pl.DataFrame(new, schema=_SCHEMA)])

@@ -7,8 +7,8 @@ import math
 
 import polars as pl
 
+from clv_pipeline.clv.drift.causes import CAUSES
 from clv_pipeline.clv.drift.checks import KINDS, REFERENCE_KINDS
-from clv_pipeline.clv.drift.diagnosis import CAUSES
 from clv_pipeline.clv.drift.distances import CATEGORY_TESTS, NUMERIC_TESTS
 from clv_pipeline.clv.drift.examination import MONTHLY_TESTS
 from clv_pipeline.clv.drift.levels import LEVELS
@@ -72,7 +72,7 @@ class Diagnoses(Table):
     """One row per as_of, cause and subject: what happened, since when, how bad."""
 
     as_of: str = pa.Field(str_matches=MONTH)
-    cause: str = pa.Field(isin=sorted(set(CAUSES)), description="what happened")
+    cause: str = pa.Field(isin=sorted(CAUSES), description="what happened")
     subject: str = pa.Field(description="what it is about: a column, a value, a day; empty where there is only one")
     since: str = pa.Field(str_matches=MONTH, description="first month that shows it")
     level: str = pa.Field(isin=["warn", "alert"], description="how bad")

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from clv_pipeline.clv.drift.causes import LEARNED
 from clv_pipeline.clv.drift.checks import Check, table_checks
-from clv_pipeline.clv.drift.diagnosis import LEARNED, Diagnosis, diagnose, table_diagnoses
+from clv_pipeline.clv.drift.diagnosis import Diagnosis, diagnose, table_diagnoses
 from clv_pipeline.clv.drift.examination import MEASURES_SCHEMA, check_categories, check_month, examine, table_measures
 from clv_pipeline.clv.drift.levels import ALERT, Limits, Thresholds
 from clv_pipeline.clv.drift.observations import Observations

@@ -50,23 +50,6 @@ _OWN = {
     "rejected_rows": "rejected_rows",
     "late_rows": "late_delivery",
 }
-CAUSES = (
-    *_FOLLOWS,
-    *_OWN.values(),
-    "worse_new_value",
-    "time_zone",
-    "ordering_hours",
-    "missing_values",
-    "category_mix",
-    "customers_changed",
-    "scores_changed",
-    "model_outdated",
-    "forecast_off",
-)
-# What a new fit takes in; the others are deliveries that went wrong, or no matter of the models.
-LEARNED = frozenset(
-    ("price_change", "order_value", "purchase_rate", "worse_new_value", "customers_changed", "model_outdated")
-) | {"forecast_off"}
 
 
 @dataclass(frozen=True)

@@ -6,35 +6,13 @@ Belongs here: causes in words. Does not belong here: the checks they rest on (`d
 
 import polars as pl
 
+from clv_pipeline.clv.drift.causes import CAUSES
 from clv_pipeline.report import numbers as n
 from clv_pipeline.report.blocks import Block, Note, Section
 from clv_pipeline.report.facts import ReportData
 from clv_pipeline.report.tables import build_table, label
 
 _ID, _TITLE, _QUESTION = "monitoring-causes", "What happened", "Did anything happen that somebody should know of?"
-CAUSES = {
-    "missing_days": "Days are missing",
-    "repeated_lines": "Lines are repeated",
-    "currency_change": "Another currency or unit",
-    "price_change": "Prices moved",
-    "new_value": "A new value of a column",
-    "worse_new_value": "A new value with worse customers",
-    "purchase_rate": "Customers buy more or less often",
-    "acquisition": "Acquisitions moved",
-    "order_value": "The value of an order moved",
-    "margin": "The margin moved",
-    "volume": "The number of lines moved",
-    "rejected_rows": "More rows are rejected",
-    "late_delivery": "More rows come late",
-    "time_zone": "A clock or time zone moved",
-    "ordering_hours": "Customers order at other hours",
-    "missing_values": "Values are missing",
-    "category_mix": "A column has other shares",
-    "customers_changed": "Customers changed",
-    "scores_changed": "Scores changed without their customers",
-    "model_outdated": "Customers differ from those of the model",
-    "forecast_off": "Forecasts miss as they did not before",
-}
 
 
 def build_causes(data: ReportData) -> Section | None:
