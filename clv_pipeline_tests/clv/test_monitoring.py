@@ -61,6 +61,14 @@ def test_few_customers_need_a_larger_change() -> None:
     assert read_levels(make_series(once, error=0.1))[20] == "ok"
 
 
+def test_months_without_lines_leave_a_share_and_its_limits_known() -> None:
+    share, error = np.full(12, 0.2), np.full(12, 0.01)
+    share[5:8] = error[5:8] = np.nan
+    readings = watch(make_series(share, errors=error, is_share=True, is_seasonal=False))
+    assert [reading is None for reading in readings] == [*[True] * 3, False, False, *[True] * 3, *[False] * 4]
+    assert all(reading.level == "ok" and np.isfinite(reading.chance) for reading in readings if reading)
+
+
 def make_days(until: date, closed: set[date]) -> pl.DataFrame:
     """Twenty lines a day but on Sundays, for two years."""
     days = [until - timedelta(days=back) for back in range(730)]

@@ -112,6 +112,7 @@ def _expect(series: Series, clean: Sequence[float], month: int) -> tuple[float, 
     """The expectation of a month and its variance from the sizes of what it rests on."""
     recent = [at for at in range(max(month - _RECENT, 0), month) if not isnan(clean[at])]
     if not series.is_seasonal:
+        recent = [at for at in recent if not isnan(series.values[at])]  # an empty month has no error either
         if len(recent) < _FEWEST:
             return nan, 0.0
         spread = float(np.median(series.errors[recent] ** 2)) * _MEDIAN_OF_RECENT
