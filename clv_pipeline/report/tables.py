@@ -162,6 +162,11 @@ def to_csv_href(frame: pl.DataFrame) -> str:
     return "data:text/csv;charset=utf-8," + quote(text, safe=",:;-_.()/+*")
 
 
+def capitalize(name: str) -> pl.Expr:
+    """The column with its first letter large, for names that begin a cell."""
+    return pl.col(name).str.slice(0, 1).str.to_uppercase() + pl.col(name).str.slice(1)
+
+
 def label(name: str, heading: str) -> Column:
     """A column of labels."""
     return Column(name, heading, as_text, is_label=True)

@@ -125,9 +125,9 @@ def test_a_trend_counts_only_where_the_interval_leaves_out_zero() -> None:
     )
 
     assert lens5_outlook.describe_trend(main) == (
-        "Of 3 ages, newer cohorts are clearly above older ones at 1 and clearly below at 1; at the others the "
-        "difference may be chance."
+        "Newer cohorts are clearly above at 1 and below at 1 of 3 ages; at the others the difference may be chance."
     )
+    assert lens5_outlook.describe_trend(main[1:2]) == "Newer cohorts are clearly below at 1 of 1 age."
     assert lens5_outlook.describe_trend(main.tail(1)) == (
         "At no age do newer cohorts differ from older ones by more than chance."
     )

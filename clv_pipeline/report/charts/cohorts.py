@@ -85,7 +85,14 @@ def _explain_shades(columns: int) -> alt.Legend | None:
 
 
 def draw_lines(
-    grid: pl.DataFrame, measure: str, title: str, unit: str | None, *, by: str, by_title: str | None
+    grid: pl.DataFrame,
+    measure: str,
+    title: str,
+    unit: str | None,
+    *,
+    by: str,
+    by_title: str | None,
+    are_dated: bool = True,
 ) -> Spec:
     """`measure` by `by` (age or calendar_period), a line a cohort, hollow points for incomplete periods.
 
@@ -96,12 +103,12 @@ def draw_lines(
     frame = frame.with_columns(state=pl.when("complete").then(pl.lit("complete")).otherwise(pl.lit("incomplete")))
     cohorts = frame.filter("shown")["cohort"].unique().sort().to_list()
     keys = ["cohort", "age", "calendar_period"]
-    color = cohort_color(cohorts, "Cohort")
+    color = cohort_color(cohorts, "Cohort", are_dated=are_dated)
     base = alt.Chart(to_data(frame, [*keys, measure, "value_text", "state", "shown"])).encode(
         x=alt.X(f"{by}:O", axis=alt.Axis(title=by_title, labelPadding=10)),
         y=alt.Y(f"{measure}:Q", axis=measure_axis(title, unit)),
         detail=alt.Detail("cohort:N"),
-        color=color.condition(test="datum.cohort == cohort", value=ORANGE),
+        color=color.condition(test="datum.cohort == cohort", value=ORANGE) if are_dated else color,
         opacity=dim_others(),
         tooltip=tooltips(cohort="Cohort", age="Age", calendar_period="Period", value_text=title, state="State"),
     )
@@ -116,7 +123,9 @@ def draw_lines(
     return to_spec((lines + hollow).add_params(choice), 220)
 
 
-def draw_stack(grid: pl.DataFrame, measure: str, title: str, unit: str | None, cohorts: Sequence[str]) -> Spec:
+def draw_stack(
+    grid: pl.DataFrame, measure: str, title: str, unit: str | None, cohorts: Sequence[str], *, are_dated: bool = True
+) -> Spec:
     """Bars of `measure` by calendar period, stacked by cohort, the oldest at the bottom; incomplete ones are pale.
 
     `unit` is a currency, '%' for shares of the period, or None for counts.
@@ -137,7 +146,7 @@ def draw_stack(grid: pl.DataFrame, measure: str, title: str, unit: str | None, c
         .encode(
             x=alt.X("calendar_period:O", axis=alt.Axis(title=None, labelPadding=10)),
             y=alt.Y(f"{measure}:Q", axis=axis),
-            color=cohort_color(cohorts, "Cohort"),
+            color=cohort_color(cohorts, "Cohort", are_dated=are_dated),
             order=alt.Order("rank:Q"),
             opacity=alt.OpacityValue(1, condition=pale),
             tooltip=tooltips(cohort="Cohort", calendar_period="Period", value_text=title, state="State"),

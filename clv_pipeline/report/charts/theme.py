@@ -16,6 +16,7 @@ from clv_pipeline.report.blocks import Spec
 from clv_pipeline.report.numbers import symbol
 
 BLUE, ORANGE, GREEN, GREY, LIGHT = "#0072b2", "#d55e00", "#00805c", "#6b7280", "#b9c0c9"
+_HUES = [BLUE, ORANGE, GREEN, "#8e4585", GREY]
 INK, MUTED, RULE = "#1f2933", "#4b5563", "#e3e7eb"
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 # Counts and money on axes: SI's m (milli) and G would puzzle a reader of money.
@@ -112,7 +113,13 @@ def measure_axis(title: str, unit: str | None, *, is_count: bool = False) -> alt
         return share_axis(title, is_part=False)
     if unit:
         return money_axis(title, unit)
-    return count_axis(title, **({"tickMinStep": 1} if is_count else {}))
+    return _whole_axis(title) if is_count else count_axis(title)
+
+
+def _whole_axis(title: str) -> alt.Axis:
+    """Counts of a few: an axis from 0 to 1 would have a tick at one half."""
+    text = f"datum.value % 1 ? '' : {_MINUS} + {_SHORT}"
+    return alt.Axis(title=title, labelExpr=text, tickCount=5, tickMinStep=1)
 
 
 def cohort_choice() -> tuple[alt.Parameter, alt.Parameter]:
@@ -135,11 +142,14 @@ def only_chosen(default: str) -> str:
     return f"datum.cohort == (cohort == '' ? {json.dumps(default)} : cohort)"
 
 
-def cohort_color(cohorts: Sequence[str], title: str) -> alt.Color:
-    """One colour a cohort, dark for old to light for new; no legend for a single cohort."""
+def cohort_color(cohorts: Sequence[str], title: str, *, are_dated: bool = True) -> alt.Color:
+    """One colour a cohort, dark for old to light for new, or of different hue where they are not dated (up to five); no
+    legend for a single cohort."""
     if len(cohorts) == 1:
         return alt.Color("cohort:N", legend=None, scale=alt.Scale(domain=list(cohorts), range=[BLUE]))
-    scheme = alt.SchemeParams(name="viridis", extent=[0, 0.82])
     entry = 6.5 * max(map(len, cohorts)) + 30
     legend = alt.Legend(title=title, columns=max(1, min(4, int(_PHONE / entry))))
+    if not are_dated and len(cohorts) <= len(_HUES):
+        return alt.Color("cohort:N", legend=legend, scale=alt.Scale(domain=list(cohorts), range=_HUES[: len(cohorts)]))
+    scheme = alt.SchemeParams(name="viridis", extent=[0, 0.82])
     return alt.Color("cohort:O", legend=legend, scale=alt.Scale(domain=list(cohorts), scheme=scheme))

@@ -60,7 +60,15 @@ def build_ages(data: ReportData) -> Section | None:
                 f"chart-behaviour-{column.replace('_', '-')}",
                 f"{name} by age",
                 describe_best(grid, column, name, unit),
-                draw_lines(grid.filter(pl.col("age") >= first), column, name, unit, by="age", by_title=title),
+                draw_lines(
+                    grid.filter(pl.col("age") >= first),
+                    column,
+                    name,
+                    unit,
+                    by="age",
+                    by_title=title,
+                    are_dated=False,
+                ),
             )
             for column, name, unit, first in measures
         ]
@@ -99,7 +107,7 @@ def build_calendar(data: ReportData) -> Section | None:
                         f"chart-behaviour-{column}",
                         f"{title} by {name}",
                         sentence,
-                        draw_stack(shown, column, title, unit, names),
+                        draw_stack(shown, column, title, unit, names, are_dated=False),
                     )
                     for column, title, unit in (("active", "Active customers", None), ("profit", "Profit", money))
                 ]
@@ -130,10 +138,10 @@ def describe_best(grid: pl.DataFrame, column: str, name: str, unit: str | None) 
         return f"{name}: no two cohorts have completed the same age after acquisition yet."
     rows = known.filter(pl.col("age") == ages["age"][0]).sort(column, "cohort", descending=[True, False])
     best, worst = rows.row(0, named=True), rows.row(-1, named=True)
-    return (
-        f"At age {best['age']}, {best['cohort']} is highest with {n.measure(best[column], unit)}, "
-        f"{worst['cohort']} lowest with {n.measure(worst[column], unit)}."
-    )
+    highest, lowest = n.measure(best[column], unit), n.measure(worst[column], unit)
+    if highest == lowest:
+        return f"At age {best['age']}, all stand at {highest}."
+    return f"At age {best['age']}, {best['cohort']} is highest with {highest}, {worst['cohort']} lowest with {lowest}."
 
 
 def describe_largest(grid: pl.DataFrame) -> str:

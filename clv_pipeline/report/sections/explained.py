@@ -7,7 +7,7 @@ from clv_pipeline.report import explanations as words
 from clv_pipeline.report import numbers as n
 from clv_pipeline.report.blocks import Block, Note
 from clv_pipeline.report.facts import ReportData
-from clv_pipeline.report.tables import amounts, build_table, counts, label
+from clv_pipeline.report.tables import amounts, build_table, capitalize, counts, label
 
 _EXAMPLES = {
     "top": "The customer with the highest CLV",
@@ -23,7 +23,12 @@ def build_totals(data: ReportData) -> list[Block]:
     money = data.facts.currency
     totals = data.table("scores.totals")
     shown = totals.filter(pl.col("level").is_in(list(_LEVELS))).with_columns(
-        pl.when(pl.col("level") == "total").then(pl.lit("")).otherwise(pl.col("key")).alias("key"),
+        pl.when(pl.col("level") == "total")
+        .then(pl.lit(""))
+        .when(pl.col("level") == "segment")
+        .then(capitalize("key"))
+        .otherwise(pl.col("key"))
+        .alias("key"),
         pl.col("level").replace(_LEVELS),
     )
     table = build_table(

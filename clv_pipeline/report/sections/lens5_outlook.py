@@ -146,14 +146,12 @@ def build_projection(data: ReportData) -> Section | None:
 def describe_trend(main: pl.DataFrame) -> str:
     """At how many ages newer cohorts are clearly above or below the older ones; `main` is of one measure."""
     clear = main.filter((pl.col("difference_lower") > 0) | (pl.col("difference_upper") < 0))
-    above = clear.filter(pl.col("difference") > 0).height
-    ages = n.plural(main.height, "age")
     if clear.is_empty():
         return "At no age do newer cohorts differ from older ones by more than chance."
-    return (
-        f"Of {ages}, newer cohorts are clearly above older ones at {above} and clearly below at "
-        f"{clear.height - above}; at the others the difference may be chance."
-    )
+    above = clear.filter(pl.col("difference") > 0).height
+    found = [f"{way} at {count}" for way, count in (("above", above), ("below", clear.height - above)) if count]
+    rest = "" if clear.height == main.height else "; at the others the difference may be chance"
+    return f"Newer cohorts are clearly {' and '.join(found)} of {n.plural(main.height, 'age')}{rest}."
 
 
 def _build_plan(data: ReportData) -> Block:

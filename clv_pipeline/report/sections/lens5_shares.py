@@ -111,7 +111,7 @@ def build_windows(data: ReportData) -> Section | None:
     table = build_lens_table(
         data,
         "lens5_windows",
-        "Window by window",
+        "Every window",
         [
             label("period", "Window"),
             label("complete", "Complete"),

@@ -121,7 +121,6 @@ def _build_parameters(data: ReportData, parameters: pl.DataFrame) -> Table:
         parameters.with_columns(model=pl.col("model").replace(MODEL_NAMES)),
         [
             label("model", "Model"),
-            label("version", "Version"),
             label("parameter", "Parameter"),
             Column("estimate", "Estimate", n.as_significant),
             Column("sd", "Standard deviation", n.as_significant),

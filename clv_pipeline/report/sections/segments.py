@@ -6,7 +6,7 @@ from clv_pipeline.report import numbers as n
 from clv_pipeline.report.blocks import Block, Figure, Section, empty_section
 from clv_pipeline.report.charts.windows import draw_pairs
 from clv_pipeline.report.facts import ReportData
-from clv_pipeline.report.tables import amounts, build_table, counts, label, shares
+from clv_pipeline.report.tables import amounts, build_table, capitalize, counts, label, shares
 
 _ID, _TITLE, _QUESTION = "segments", "Segments", "Which RFM segments do customers and spend fall into?"
 
@@ -18,7 +18,7 @@ def build_section(data: ReportData) -> Section:
         return empty_section(_ID, _TITLE, "No customer has an order yet.")
     spend = segments["spend"].sum()
     segments = segments.with_columns(
-        segment=pl.col("segment").str.slice(0, 1).str.to_uppercase() + pl.col("segment").str.slice(1),
+        segment=capitalize("segment"),
         share_customers=pl.col("customers") / segments["customers"].sum(),
         share_spend=pl.col("spend") / spend if spend > 0 else pl.lit(None, pl.Float64),
     ).sort("spend", "segment", descending=[True, False])

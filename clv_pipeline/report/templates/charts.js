@@ -18,6 +18,7 @@ async function draw(element) {
   try {
     const { view } = await window.vegaEmbed(element, complete(specs[element.id]), options);
     views.set(element, view);
+    element.querySelector("svg")?.setAttribute("aria-hidden", "true"); // the picture has its text; its parts have none
     listenToClicks(element, view);
     showOnTap(element);
     await chooseCohort(view, cohortOf(element));
