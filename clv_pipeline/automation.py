@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 from dagster._core.definitions.data_version import extract_data_version_from_entry
 
-from clv_pipeline.customers.landing import list_new_customer_files
+from clv_pipeline.customers.news import list_new_customers
 from clv_pipeline.dead_runs import fail_dead_runs
 from clv_pipeline.lake import Lake
 from clv_pipeline.ledger import Ledger
@@ -145,7 +145,7 @@ def build_chart_sensor(settings: Settings) -> dg.SensorDefinition:
 
 def request_landing(lake: Lake, settings: Settings, month: str | None) -> list[dg.RunRequest]:
     """The landing run that new files ask for; which `month` it runs for makes no difference."""
-    new = [*list_news(State(lake, settings)), *list_new_customer_files(lake, settings)]
+    new = [*list_news(State(lake, settings)), *list_new_customers(lake, settings)]
     if not new:
         return []
     why = {"clv/why": f"{len(new)} new or changed {'files' if settings.source.kind == 'files' else 'tables'}"}

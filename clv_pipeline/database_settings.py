@@ -21,16 +21,21 @@ _VARIABLE = re.compile(r"\$\{\w+\}")
 TABLE_PATTERN = r"^[^.\s]+(\.[^.\s]+){0,2}$"
 
 
-class DatabaseSource(Section):
-    """Where a database is, and how news in its table are told.
+class Connected(Section):
+    """Where a database is, and the file with the secrets of its address; neither gets out in a dump."""
+
+    connection: SecretStr | None = Field(default=None, exclude=True)
+    secrets: Path | None = Field(default=None, exclude=True)
+
+
+class DatabaseSource(Connected):
+    """How news in the table of a database are told.
 
     None of it changes what a landed row means, so none of it is part of a dump: no version depends on it, and no
     address gets out.
     """
 
     kind: Literal["files", "sql"] = Field(default="files", exclude=True)
-    connection: SecretStr | None = Field(default=None, exclude=True)
-    secrets: Path | None = Field(default=None, exclude=True)
     table: str | None = Field(default=None, pattern=TABLE_PATTERN, exclude=True)
     cursor: str | None = Field(default=None, min_length=1, exclude=True)
     replication_slot: str | None = Field(default=None, pattern=r"^[a-z0-9_]{1,63}$", exclude=True)
@@ -53,16 +58,15 @@ class DatabaseSource(Section):
 
 def reject_written_secrets(values: Mapping[str, Any], file: str) -> None:
     """Raises ValueError for a password, token or key that stands in the settings file itself."""
-    source = values.get("source")
-    url = source.get("connection") if isinstance(source, Mapping) else None
-    if not isinstance(url, str):
-        return
-    for what, value in _list_secrets(url):
-        if value and not _VARIABLE.fullmatch(value):
-            raise ValueError(
-                f"{file}: source.connection holds a {what}; write ${{DB_PASSWORD}} in its place, and set that in the"
-                " environment or in the file of [source] secrets"
-            )
+    for name in ("source", "customers"):
+        section = values.get(name)
+        url = section.get("connection") if isinstance(section, Mapping) else None
+        for what, value in _list_secrets(url) if isinstance(url, str) else ():
+            if value and not _VARIABLE.fullmatch(value):
+                raise ValueError(
+                    f"{file}: {name}.connection holds a {what}; write ${{DB_PASSWORD}} in its place, and set that in"
+                    f" the environment or in the file of [{name}] secrets"
+                )
 
 
 def _list_secrets(url: str) -> Iterator[tuple[str, str]]:

@@ -107,8 +107,8 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _check_attributes(self) -> "Settings":
-        # A customer file may have more columns; they are looked at when it is read.
-        if self.customers.path is None:
+        # Customer files may have more columns; they are looked at when those are read.
+        if not self.customers.describes:
             require_attributes(self, [], "[source.columns]")
         return self
 

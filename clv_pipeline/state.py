@@ -63,7 +63,7 @@ class State:
 
         Of a closed month that of the rows it was made from: no merge reaches it any more.
         """
-        stamp = self.lake.read_stamp(IDENTITIES, "all") if self.settings.customers.id_map else None
+        stamp = self.lake.read_stamp(IDENTITIES, "all") if self.settings.customers.merges else None
         merged = stamp.facts.get(MONTHS, {}) if stamp else {}
         return {
             month: landed if self.closed.holds(month) else _combine(landed, merged.get(month))

@@ -26,7 +26,10 @@ EVERY_SETTING = {
     "source.publication": ("shop", "shop"),
     "source.lag_minutes": ("2.5", 2.5),
     "customers.path": ("who.csv", "who.csv"),
-    "customers.history": ("true", True),
+    "customers.connection": ("sqlite://", SecretStr("sqlite://")),
+    "customers.secrets": ("run/secrets.toml", "secrets.toml"),
+    "customers.columns": ('{"customer_id": "id"}', {"customer_id": "id"}),
+    "customers.history": ("source", "source"),
     "customers.id_map": ("ids/*.csv", "ids/*.csv"),
     "customers.id_columns": ('{"source_id": "old"}', {"source_id": "old"}),
     "customers.precedence": ("crm, shop", ("crm", "shop")),
@@ -91,6 +94,9 @@ OF_TABLES = {
     "source.table": "sales.lines",
     "source.cursor": "changed_at",
     "source.replication_slot": "clv",
+    "customers.kind": "sql",
+    "customers.table": "crm.customers",
+    "customers.id_map_table": "crm.identities",
 }
 
 

@@ -4,16 +4,21 @@ Belongs here: the log of the map's rows, its live statements, the index of ident
 resolving the map (`clv/customers/identities.py`), or what is published of it (`landing.py`).
 
 Each file of the map is one partition of the log, with its digest in the footer: data and bookkeeping are renamed into
-place together. A file delivered again under its name replaces what it said before, as deliveries of lines do.
+place together. A file delivered again under its name replaces what it said before, as deliveries of lines do. A table
+is landed as a file of its name; of what it said before nothing is kept, since it says all there is each time.
 """
 
+import shutil
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from pathlib import Path
 
 import duckdb
 import polars as pl
 
 from clv_pipeline.customers.rows import THEIRS, Fields, judge_rows, read_rows, recall_rows, store_rows
+from clv_pipeline.customers.settings import Customers
+from clv_pipeline.customers.tables import TableRows
 from clv_pipeline.lake import Lake, Stamp
 from clv_pipeline.ledger import UNDATED, Ledger
 from clv_pipeline.privacy.closed_months import read_closed
@@ -30,31 +35,47 @@ _PERIODS = "marts.customer_periods"
 _IDENTITIES = pl.Schema({"source_id": pl.String, "customer_id": pl.String})
 
 
-def land_id_map(lake: Lake, settings: Settings, guard: Guard) -> None:
-    """Appends every file of `[customers] id_map` that is new or changed to the log; others change nothing.
+def land_id_map(lake: Lake, settings: Settings, guard: Guard, table: TableRows | None = None) -> None:
+    """Appends every file of `[customers] id_map`, or its `table`, that is new or changed to the log.
 
     Raises SettingsError, in one line, for a file that cannot be read; those before it are landed.
     """
+    if table:
+        _land_table(lake, table)
     if settings.customers.id_map is None:
         return
     latest = _find_latest(lake)
-    number = max((int(stamp.facts["seq"]) for stamp in lake.read_stamps(ROWS).values()), default=0)
+    number = _count_landed(lake)
     needed = [settings.customers.name_id_column(name) for name in ("source_id", "customer_id")]
     for file in _list_map(settings):
         content = digest(file.path)
         if file.name in latest and latest[file.name][1].facts["sha256"] == content:
             continue
         number += 1
-        _append(
-            lake, file, content, number, store_rows(read_rows(lake, settings, guard, [file], needed=needed, ids=needed))
-        )
+        _append(lake, file.name, content, number, read_rows(lake, settings, guard, [file], needed=needed, ids=needed))
 
 
-def _append(lake: Lake, file: SourceFile, content: str, number: int, rows: pl.DataFrame) -> None:
+def _land_table(lake: Lake, table: TableRows) -> None:
+    content = sha256(table.content.encode()).hexdigest()
+    landed = {batch: stamp for batch, stamp in lake.read_stamps(ROWS).items() if stamp.facts.get("is_table")}
+    latest = max(landed, default=None)
+    if latest is None or (landed[latest].facts["source"], landed[latest].facts["sha256"]) != (table.name, content):
+        _append(lake, table.name, content, _count_landed(lake) + 1, table.rows, is_table=True)
+    else:
+        del landed[latest]
+    for batch in landed:
+        shutil.rmtree(lake.path(ROWS, batch).parent)
+
+
+def _count_landed(lake: Lake) -> int:
+    return max((int(stamp.facts["seq"]) for stamp in lake.read_stamps(ROWS).values()), default=0)
+
+
+def _append(lake: Lake, source: str, content: str, number: int, rows: pl.DataFrame, *, is_table: bool = False) -> None:
     batch = f"{number:08d}-{content[:12]}"
     with lake.connect() as con:
-        staged = lake.stage(con, ROWS, [batch], rows)[batch]
-        facts = {"source": file.name, "sha256": content, "seq": number}
+        staged = lake.stage(con, ROWS, [batch], store_rows(rows))[batch]
+        facts = {"source": source, "sha256": content, "seq": number, "is_table": is_table}
         lake.publish(con, staged, inputs=content, code="", facts=facts)
 
 
@@ -70,8 +91,18 @@ def _list_map(settings: Settings) -> list[SourceFile]:
 
 
 def _find_latest(lake: Lake) -> dict[str, tuple[str, Stamp]]:
-    """The latest batch of each file of the map, by its name."""
+    """The latest batch of each file of the map, and of its table, by name."""
     return {str(stamp.facts["source"]): (batch, stamp) for batch, stamp in sorted(lake.read_stamps(ROWS).items())}
+
+
+def _list_live(lake: Lake, customers: Customers) -> list[str]:
+    """The batches that count: of tables that of the one which is set, of files the latest of each name."""
+    found = _find_latest(lake).values()
+    return sorted(
+        batch
+        for batch, stamp in found
+        if not stamp.facts.get("is_table") or stamp.facts["source"] == customers.id_map_table
+    )
 
 
 def read_statements(
@@ -79,7 +110,7 @@ def read_statements(
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """What the live rows of the map say (source_id, customer_id, updated_at, source, row_number), and bad rows."""
     customers = settings.customers
-    batches = sorted(batch for batch, _ in _find_latest(lake).values()) if customers.id_map is not None else []
+    batches = _list_live(lake, customers) if customers.merges else []
     empty = pl.DataFrame(schema={"source": pl.String, "row_number": pl.Int64, "malformed": pl.String})
     rows = pl.concat([empty, *(recall_rows(lake.read(ROWS, batch)) for batch in batches)], how="diagonal")
     names = {theirs: customers.name_id_column(theirs) for theirs in ("source_id", "customer_id", "updated_at")}

@@ -1,7 +1,7 @@
 """Lands what is known of customers: who is who, what is said of them, who may not be shown, and what contradicts.
 
-Belongs here: which tables are published together, and when. Does not belong here: reading the files
-(`rows.py`, `id_map.py`), the rules (`clv/customers/`), cohorts (`sql/2_marts/customers.sql`).
+Belongs here: which tables are published together, and when. Does not belong here: reading what is said
+(`described.py`, `id_map.py`), the rules (`clv/customers/`), cohorts (`sql/2_marts/customers.sql`).
 
 Where identifiers are merged or people hidden, each table says for every month what of it concerns the customers who are
 first seen then: so a merge or a withdrawn consent restates just what it touches.
@@ -16,9 +16,17 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from clv_pipeline.clv.customers import CONFLICTS, find_hidden, merge_customers, resolve_identities
+from clv_pipeline.clv.customers import (
+    CONFLICTS,
+    find_hidden,
+    merge_customers,
+    merge_versions,
+    resolve_identities,
+    select_current,
+)
 from clv_pipeline.clv.customers.visibility import settle_flag
 from clv_pipeline.clv.history import keep_history
+from clv_pipeline.customers.described import read_described
 from clv_pipeline.customers.id_map import (
     describe_id_map,
     digest_by_month,
@@ -26,13 +34,14 @@ from clv_pipeline.customers.id_map import (
     land_id_map,
     read_statements,
 )
-from clv_pipeline.customers.rows import PROBLEMS, THEIRS, Fields, describe_problem, judge_rows, read_rows
+from clv_pipeline.customers.rows import PROBLEMS, THEIRS, describe_problem
+from clv_pipeline.customers.tables import TableRows, Tables, read_tables
 from clv_pipeline.lake import Lake
 from clv_pipeline.ledger import Ledger
 from clv_pipeline.moments import tell_business_time
 from clv_pipeline.privacy.guard import LOCK, Guard, open_guard, read_tombstones
-from clv_pipeline.settings import Settings, SettingsError, require_attributes
-from clv_pipeline.sources import SourceFile, list_files
+from clv_pipeline.settings import Settings
+from clv_pipeline.sources import list_files
 from clv_pipeline.state import HIDDEN, IDENTITIES, KNOWN, LANDED_UP_TO, MONTHS
 
 TABLE = "landing.customers"
@@ -45,7 +54,6 @@ DESCRIPTIONS = {
     HIDDEN: "Customers with lines who may not be shown, and why: they are in company totals, and in no list.",
     TABLE: "One row per customer of the customer files as they are today, identifiers merged.",
 }
-_OURS = ("customer_id", "acquisition_ts")
 
 
 @dataclass(frozen=True)
@@ -71,28 +79,30 @@ _NOBODY = _People(
 def land_customers(lake: Lake, settings: Settings) -> int:
     """Publishes what customer files and map of identifiers say, where that changed; returns the number of customers.
 
-    Needs the lines landed before. Raises SettingsError, naming the file, for one that cannot be read.
+    Needs the lines landed before. Raises SettingsError, naming the file, for one that cannot be read, and what
+    `read_tables` raises.
     """
     lake.prepare()
     with lake.hold(LOCK, shared=True), lake.hold(TABLE):
         guard = open_guard(lake, settings, has_data=not Ledger.read(lake).batches.is_empty())
-        inputs = describe_inputs(lake, settings)
+        tables = read_tables(lake, settings, guard)
+        inputs = describe_inputs(lake, settings, tables)
         before = lake.read_stamp(TABLE, "all")
         # A time in the future is none tomorrow, so rejected rows are judged again.
         if before and before.inputs == inputs and not before.facts.get("rejected"):
             return before.rows
-        land_id_map(lake, settings, guard)
+        land_id_map(lake, settings, guard, tables.id_map)
         with lake.connect() as con:
             con.execute("CREATE SCHEMA landing")
             guard.encrypt_spill(con)
-            people = _gather(lake, settings, con, guard) if settings.customers.is_used else _NOBODY
+            people = _gather(lake, settings, con, guard, tables.customers) if settings.customers.is_used else _NOBODY
             for table in DESCRIPTIONS:
                 _publish(lake, con, table, people, inputs)
         return people.tables[TABLE]["customer_id"].n_unique()
 
 
-def describe_inputs(lake: Lake, settings: Settings) -> str:
-    """A hash of everything that the tables of customers are made from."""
+def describe_inputs(lake: Lake, settings: Settings, tables: Tables) -> str:
+    """A hash of everything that the tables of customers are made from; `tables` are those of a database."""
     customers = settings.customers
     files = list_files(settings, customers.path) if customers.path else []
     parts: list[object] = [
@@ -101,18 +111,11 @@ def describe_inputs(lake: Lake, settings: Settings) -> str:
         [*settings.attributes, *settings.known_attributes],
         sorted((file.name, file.size, file.mtime_ns) for file in files),
         describe_id_map(settings),
+        *([table.name, table.content] for table in (tables.customers, tables.id_map) if table),
         Ledger.read(lake).next_seq if customers.is_used else None,
         read_tombstones(lake).height,
     ]
     return sha256(json.dumps(parts).encode()).hexdigest()[:16]
-
-
-def list_new_customer_files(lake: Lake, settings: Settings) -> list[str]:
-    """A line when customer files, the map or the lines have changed since customers were landed; else none."""
-    if not settings.customers.is_used:
-        return []
-    inputs, stamp = describe_inputs(lake, settings), lake.read_stamp(TABLE, "all")
-    return [] if stamp and stamp.inputs == inputs else [f"{TABLE}:{inputs}"]
 
 
 def list_problems(lake: Lake) -> list[str]:
@@ -132,93 +135,42 @@ def _publish(lake: Lake, con: duckdb.DuckDBPyConnection, table: str, people: _Pe
         lake.publish(con, staged, inputs=inputs, code="", facts=facts)
 
 
-def _gather(lake: Lake, settings: Settings, con: duckdb.DuckDBPyConnection, guard: Guard) -> _People:
+def _gather(
+    lake: Lake, settings: Settings, con: duckdb.DuckDBPyConnection, guard: Guard, table: TableRows | None
+) -> _People:
     said, bad_statements = read_statements(lake, settings, con)
     identities, conflicts = resolve_identities(said)
-    rows, bad_rows, attributes = _read_customers(lake, settings, con, guard)
-    named = _identify(rows, identities)
-    good = named.filter(~pl.col("is_bad"))
-    customers, contradictions = merge_customers(good, attributes, settings.customers.precedence)
+    found = read_described(lake, settings, con, guard=guard, table=table, identities=identities)
+    good = found.rows.filter(~pl.col("is_bad"))
+    precedence, is_dated = settings.customers.precedence, settings.customers.history == "source"
+    merge = merge_versions if is_dated else merge_customers
+    customers, contradictions = merge(good, found.attributes, precedence)
     contradictions = contradictions.with_columns(pl.col("field").str.strip_prefix(THEIRS))
-    flags = {name: settle_flag(named, name) for name in _list_flags(settings, rows)}
+    now = select_current(found.rows, tell_business_time(settings)) if is_dated else found.rows
+    flags = {name: settle_flag(now, name) for name in found.flags}
     for settled in flags.values():
         customers = customers.join(settled, on="customer_id", how="left", maintain_order="left")
-    problems = pl.concat([bad_rows, bad_statements])
+    customers = customers.rename({name: name.removeprefix(THEIRS) for name in found.attributes})
+    problems = pl.concat([found.problems, bad_statements])
     tables = {
         REFUSED: problems,
         CONFLICTED: pl.concat([conflicts, contradictions]),
         IDENTITIES: identities,
-        TABLE: _add_history(lake, settings, customers.rename({n: n.removeprefix(THEIRS) for n in attributes})),
+        TABLE: _add_history(lake, settings, customers),
     }
     remember = {TABLE: {"rejected": problems.height}}
-    if settings.customers.id_map is None and not flags:
+    if not settings.customers.merges and not flags:
         return _People(tables | {HIDDEN: find_hidden(pl.Series([], dtype=pl.String), None, None)}, remember)
     return _follow_months(lake, settings, con, tables, flags)
 
 
 def _add_history(lake: Lake, settings: Settings, customers: pl.DataFrame) -> pl.DataFrame:
-    """`customers` as they are now and were before; as they are now where no history is to be kept."""
-    if not settings.customers.history:
+    """`customers` as they are now and were before; as they are now where landings are to keep no history."""
+    if settings.customers.history is not True:
         return customers
     landed = lake.read(TABLE, "all") if lake.read_stamp(TABLE, "all") else None
     before = landed if landed is not None and "valid_to" in landed.columns else None
     return keep_history(before, customers, tell_business_time(settings))
-
-
-def _read_customers(
-    lake: Lake, settings: Settings, con: duckdb.DuckDBPyConnection, guard: Guard
-) -> tuple[pl.DataFrame, pl.DataFrame, list[str]]:
-    """The judged rows of the customer files, their problems, and the names of their attributes."""
-    customers = settings.customers
-    files = _list_customer_files(settings)
-    rows = read_rows(lake, settings, guard, files, needed=["customer_id", *customers.required], ids=["customer_id"])
-    flags = _list_flags(settings, rows)
-    fields = Fields(("customer_id", *customers.required), times=("acquisition_ts", "updated_at"), flags=flags)
-    found = [name for name in rows.columns if name.startswith(THEIRS)]
-    taken = {THEIRS + name for name in (*_OURS, "updated_at")}
-    known = [name.removeprefix(THEIRS) for name in found if name not in taken]
-    if files:
-        _require_attributes(known, files[0].name, settings)
-    judged, problems = judge_rows(con, settings, rows, fields)
-    return judged, problems, [THEIRS + name for name in known if name not in flags]
-
-
-def _list_customer_files(settings: Settings) -> list[SourceFile]:
-    path = settings.customers.path
-    files = sorted(list_files(settings, path), key=lambda file: file.name) if path else []
-    if path and not files:
-        raise SettingsError(f"[customers] path: no file matches {path}; mend the path or remove it")
-    return files
-
-
-def _require_attributes(columns: list[str], file: str, settings: Settings) -> None:
-    try:
-        require_attributes(settings, columns, f"[source.columns] or {file}")
-    except ValueError as error:
-        raise SettingsError(str(error)) from None
-
-
-def _list_flags(settings: Settings, rows: pl.DataFrame) -> list[str]:
-    """The columns of visibility and consent that the files have; SettingsError for one that is asked for in vain."""
-    customers = settings.customers
-    wanted = {name: getattr(customers, name) for name in ("visible", "consent") if getattr(customers, name)}
-    for setting, column in wanted.items():
-        asked = customers.path is not None and setting in customers.model_fields_set
-        if asked and THEIRS + column not in rows.columns:
-            raise SettingsError(
-                f"[customers] {setting} names {column!r}, which no customer file has; name a column of it"
-            )
-    return [column for column in wanted.values() if THEIRS + column in rows.columns]
-
-
-def _identify(rows: pl.DataFrame, identities: pl.DataFrame) -> pl.DataFrame:
-    """`rows` that name somebody, each with the customer it is about."""
-    system = THEIRS + "source_system"
-    theirs = [pl.col(system).alias("source_system")] if system in rows.columns else []
-    source_id = pl.col(THEIRS + "customer_id") if rows.height else pl.lit(None, pl.String)
-    named = rows.with_columns(source_id.alias("source_id"), *theirs).filter(pl.col("source_id").is_not_null())
-    merged = named.join(identities, on="source_id", how="left", maintain_order="left")
-    return merged.with_columns(pl.coalesce("customer_id", "source_id").alias("customer_id"))
 
 
 def _follow_months(

@@ -1,7 +1,7 @@
 """Reads customer files and the map of identifiers row by row, and says of each bad cell where it is and how to mend it.
 
-Belongs here: required fields, types, times between 1970 and now. Does not belong here: what good rows say together
-(`clv/customers/`), or when files are landed (`landing.py`, `id_map.py`).
+Belongs here: required fields, types, times between 1970 and now. Does not belong here: tables of databases
+(`tables.py`), what good rows say together (`clv/customers/`), or when they are landed (`landing.py`, `id_map.py`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ from clv_pipeline.lake import Lake
 from clv_pipeline.moments import tell_business_time
 from clv_pipeline.privacy.guard import Guard
 from clv_pipeline.settings import Settings, SettingsError
-from clv_pipeline.sources import RESERVED_COLUMNS, SourceFile, stage_files, stored_name
+from clv_pipeline.sources import RESERVED_COLUMNS, Protect, SourceFile, stage_files, stored_name
 from clv_pipeline.sql import bind, load_sql
 
 PROBLEMS = pl.Schema(
@@ -40,17 +40,22 @@ _FIXES = {
     "before 1970": "write the day it was, or leave it empty",
     "in the future": "write the day it was, or leave it empty",
     "no yes or no": "write true or false",
+    "before valid_from": "write when it ended, or leave it empty",
     "malformed line": "mend the separators and quotes of the line",
 }
 
 
 @dataclass(frozen=True)
 class Fields:
-    """What the cells of a file have to be: `required` ones filled, `times` a time, `flags` a yes or a no."""
+    """What the cells of a row have to be: `required` ones filled, `times` a time, `flags` a yes or a no.
+
+    `bounds` are the columns of the first moment that a row holds, and of the first that it holds no longer: any times.
+    """
 
     required: Sequence[str]
     times: Sequence[str] = ()
     flags: Sequence[str] = ()
+    bounds: tuple[str, str] | None = None
 
 
 def read_rows(
@@ -71,10 +76,7 @@ def read_rows(
     frames = [pl.DataFrame(schema={"source": pl.String, "row_number": pl.Int64, "malformed": pl.String})]
     with TemporaryDirectory(prefix="people-", dir=lake.root / ".staging") as folder, lake.connect() as con:
         guard.encrypt_spill(con)
-
-        def protect(query: str, columns: Sequence[str]) -> str:
-            return guard.protect_people(con, query, [name for name in columns if _clean(name) in ids])
-
+        protect = protect_ids(guard, con, ids)
         for number, file in enumerate(files):
             place = Path(folder) / str(number)
             place.mkdir()
@@ -82,20 +84,30 @@ def read_rows(
                 raise SettingsError(f"{file.name}: is empty, without even a header; deliver it again")
             if bad := stage_files(con, [file], place, settings.source.encoding, [], protect=protect):
                 raise SettingsError(str(bad[0]))
-            frames += [_name(pl.read_parquet(staged), file, needed) for staged in place.glob("*.parquet")]
-    rows = pl.concat(frames, how="diagonal")
-    return rows.with_columns(pl.col(f"^{THEIRS}.*$").str.strip_chars().replace("", None))
+            frames += [name_rows(pl.read_parquet(staged), file.name, needed) for staged in place.glob("*.parquet")]
+    return pl.concat(frames, how="diagonal")
 
 
-def _name(frame: pl.DataFrame, file: SourceFile, needed: Sequence[str]) -> pl.DataFrame:
+def protect_ids(guard: Guard, con: duckdb.DuckDBPyConnection, ids: Sequence[str]) -> Protect:
+    """Makes of rows whose columns `ids` name people what may be written of them."""
+
+    def protect(query: str, columns: Sequence[str]) -> str:
+        return guard.protect_people(con, query, [name for name in columns if _clean(name) in ids])
+
+    return protect
+
+
+def name_rows(frame: pl.DataFrame, source: str, needed: Sequence[str]) -> pl.DataFrame:
+    """The staged rows of one file or table with the names and cells that `read_rows` gives."""
     clean = {column: _clean(column) for column in frame.columns if column not in PLACE}
     found = list(clean.values())
     # DuckDB numbers the second of two columns of one name.
     if twice := next((name for name in found if found.count(name) > 1 or f"{name}_1" in found), None):
-        raise SettingsError(f"{file.name}: has column {twice!r} twice; rename one of them")
+        raise SettingsError(f"{source}: has column {twice!r} twice; rename one of them")
     if missing := next((name for name in needed if name not in found), None):
-        raise SettingsError(f"{file.name}: has no column {missing!r}; it has {', '.join(found[:20])}; rename one")
-    return frame.rename({column: THEIRS + name for column, name in clean.items()}).cast({"row_number": pl.Int64})
+        raise SettingsError(f"{source}: has no column {missing!r}; it has {', '.join(found[:20])}; rename one")
+    rows = frame.rename({column: THEIRS + name for column, name in clean.items()}).cast({"row_number": pl.Int64})
+    return rows.with_columns(pl.col(f"^{THEIRS}.*$").str.strip_chars().replace("", None))
 
 
 def _clean(column: str) -> str:
@@ -131,7 +143,8 @@ def judge_rows(
         found.append(_find(rows, pl.col("malformed").is_null() & cell.is_null(), "missing", name, cell))
     for name in fields.times:
         moments = _read_moments(con, settings, rows, name)
-        typed = typed.with_columns(moments["moment"].alias(name))
+        good = pl.when(moments["problem"].is_null()).then(moments["moment"])
+        typed = typed.with_columns(good.alias(name))
         for reason in ("no date", "before 1970", "in the future"):
             is_wrong = (moments["problem"] == reason).fill_null(value=False)
             found.append(_find(rows, is_wrong, reason, name, _cell(rows, name)))
@@ -141,10 +154,34 @@ def judge_rows(
         typed = typed.with_columns(flag.alias(name))
         wrong = text.is_not_null() & ~text.is_in((*_TRUE, *_FALSE))
         found.append(_find(rows, wrong, "no yes or no", name, _cell(rows, name)))
+    if fields.bounds:
+        typed, wrong_bounds = _judge_bounds(con, settings, rows, typed, fields.bounds)
+        found += wrong_bounds
     problems = pl.concat(found).sort("source", "row_number", "field")
     bad = problems.select("source", "row_number").unique().with_columns(is_bad=pl.lit(True))
     judged = typed.join(bad, on=["source", "row_number"], how="left", maintain_order="left")
     return judged.with_columns(pl.col("is_bad").fill_null(value=False)), problems
+
+
+def _judge_bounds(
+    con: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    rows: pl.DataFrame,
+    typed: pl.DataFrame,
+    bounds: tuple[str, str],
+) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
+    """`typed` with the moments of both bounds, null where there is none, and the problems of their cells."""
+    found = []
+    for name in bounds:
+        # PostgreSQL's words for no bound.
+        endless = _cell(rows, name).replace(["infinity", "-infinity"], None)
+        said = _read_moments(con, settings, rows.select(endless.alias(THEIRS + name)), name)
+        typed = typed.with_columns(said["moment"].alias(name))
+        is_wrong = (said["problem"] == "no date").fill_null(value=False)
+        found.append(_find(rows, is_wrong, "no date", name, _cell(rows, name)))
+    begin, end = bounds
+    ends_early = (typed[end] < typed[begin]).fill_null(value=False)
+    return typed, [*found, _find(rows, ends_early, f"before {begin}", end, _cell(rows, end))]
 
 
 def describe_problem(problem: Mapping[str, object]) -> str:
@@ -175,7 +212,7 @@ def _find(rows: pl.DataFrame, is_wrong: pl.Expr | pl.Series, reason: str, field:
 
 
 def _read_moments(con: duckdb.DuckDBPyConnection, settings: Settings, rows: pl.DataFrame, name: str) -> pl.DataFrame:
-    """moment and problem of each row's cell `name`."""
+    """moment and problem of each row's cell `name`; a moment may be there in spite of a problem."""
     said = rows.select(pl.int_range(pl.len()).alias("place"), _cell(rows, name).alias("said"))
     con.register("given_moments", said.to_arrow(compat_level=pl.CompatLevel.oldest()))
     zone = settings.source.business_timezone

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus
 
-from clv_pipeline.database_settings import DatabaseSource
+from clv_pipeline.database_settings import Connected
 from clv_pipeline.settings import SettingsError
 
 if TYPE_CHECKING:
@@ -72,6 +72,8 @@ class Database:
 
     engine: "Engine"
     secrets: Sequence[str]
+    section: str = "source"
+    """The table of `clv.toml` that names it, for messages."""
 
     @property
     def kind(self) -> str:
@@ -91,9 +93,9 @@ class Database:
 
 @contextmanager
 def open_database(
-    source: DatabaseSource, base: Path, environment: Mapping[str, str] | None = None
+    given: Connected, base: Path, *, section: str = "source", environment: Mapping[str, str] | None = None
 ) -> Iterator[Database]:
-    """The database of `source`; `base` is the folder that the path of a secrets file starts from.
+    """The database of the settings `given`; `base` is the folder that the path of a secrets file starts from.
 
     Raises SettingsError for an address that cannot be used, and DatabaseError where its driver is not installed.
     """
@@ -102,18 +104,20 @@ def open_database(
         import sqlalchemy as sa  # noqa: PLC0415
     except ImportError:
         raise DatabaseError("databases need more packages; install clv-pipeline[databases]") from None
-    url, secrets = _resolve(source, base, os.environ if environment is None else environment)
-    engine = sa.create_engine(_choose_driver(url), poolclass=sa.NullPool)
+    url, secrets = _resolve(given, base, section, os.environ if environment is None else environment)
+    engine = sa.create_engine(_choose_driver(url, section), poolclass=sa.NullPool)
     try:
-        yield Database(engine, secrets)
+        yield Database(engine, secrets, section)
     finally:
         engine.dispose()
 
 
-def _choose_driver(url: "URL") -> "URL":
+def _choose_driver(url: "URL", section: str) -> "URL":
     kind = url.get_backend_name()
     if kind not in _DRIVERS:
-        raise SettingsError(f"source.connection: '{kind}' is no known database; known: {', '.join(sorted(_DRIVERS))}")
+        raise SettingsError(
+            f"{section}.connection: '{kind}' is no known database; known: {', '.join(sorted(_DRIVERS))}"
+        )
     driver, module, extra = _DRIVERS[kind]
     try:
         import_module(module)
@@ -124,21 +128,19 @@ def _choose_driver(url: "URL") -> "URL":
     return url if "+" in url.drivername else url.set(drivername=driver)
 
 
-def _resolve(source: DatabaseSource, base: Path, environment: Mapping[str, str]) -> tuple["URL", list[str]]:
+def _resolve(given: Connected, base: Path, section: str, environment: Mapping[str, str]) -> tuple["URL", list[str]]:
     """The address with its ${NAMES} replaced, and every value that is secret."""
     from sqlalchemy import make_url  # noqa: PLC0415
     from sqlalchemy.exc import ArgumentError  # noqa: PLC0415
 
-    if source.connection is None:
-        raise SettingsError(
-            "source.connection is missing; write it like 'postgresql://clv:${DB_PASSWORD}@host/database'"
-        )
+    example = "'postgresql://clv:${DB_PASSWORD}@host:5432/database'"
+    if given.connection is None:
+        raise SettingsError(f"{section}.connection is missing; write it like {example}")
     try:
-        url = make_url(source.connection.get_secret_value())
+        url = make_url(given.connection.get_secret_value())
     except (ArgumentError, ValueError):
-        example = "'postgresql://clv:${DB_PASSWORD}@host:5432/database'"
-        raise SettingsError(f"source.connection is no address of a database; write it like {example}") from None
-    values = _read_secrets(source.secrets, base)
+        raise SettingsError(f"{section}.connection is no address of a database; write it like {example}") from None
+    values = _read_secrets(given.secrets, base, section)
     found: list[str] = []
 
     def fill(text: str) -> str:
@@ -147,7 +149,7 @@ def _resolve(source: DatabaseSource, base: Path, environment: Mapping[str, str])
             value = environment.get(name) or values.get(name)
             if not value:
                 raise SettingsError(
-                    f"source.connection names {name}, which neither the environment nor [source] secrets have"
+                    f"{section}.connection names {name}, which neither the environment nor [{section}] secrets have"
                 )
             found.append(value)
             return value
@@ -163,17 +165,19 @@ def _resolve(source: DatabaseSource, base: Path, environment: Mapping[str, str])
     return url, [*found, *([str(url.password)] if url.password else [])]
 
 
-def _read_secrets(file: Path | None, base: Path) -> dict[str, str]:
+def _read_secrets(file: Path | None, base: Path, section: str) -> dict[str, str]:
     if file is None:
         return {}
     path = base / file.expanduser()
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise SettingsError(f"[source] secrets: {path.name} cannot be read ({error.strerror}); mend the path") from None
+        raise SettingsError(
+            f"[{section}] secrets: {path.name} cannot be read ({error.strerror}); mend the path"
+        ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError):
         # What the parser says may quote the file.
-        raise SettingsError(f'[source] secrets: {path.name} is not valid TOML; write NAME = "value" lines') from None
+        raise SettingsError(f'[{section}] secrets: {path.name} is not valid TOML; write NAME = "value" lines') from None
     return {name: str(value) for name, value in values.items()}
 
 
@@ -193,4 +197,4 @@ def _explain(error: Exception, doing: str, database: Database) -> Exception:
     state = str(getattr(origin, "sqlstate", None) or "")
     if state.startswith(_PASSING_STATES) or (not state.startswith("28") and _PASSING_WORDS.search(said)):
         return DatabaseAwayError(f"{doing}: the database does not answer ({text}); nothing was landed, run it again")
-    return DatabaseError(f"{doing}: {text}; mend [source] in clv.toml or the rights there")
+    return DatabaseError(f"{doing}: {text}; mend [{database.section}] in clv.toml or the rights there")

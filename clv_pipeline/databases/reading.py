@@ -72,8 +72,12 @@ class TableReader:
             yield pa.RecordBatch.from_pydict(dict.fromkeys(self.columns.values(), pa.array([], pa.string())))
 
 
-def open_table(database: Database, name: str, wanted: Sequence[str], optional: Sequence[str] = ()) -> TableReader:
-    """A reader of the table or view `name` ('schema.table'); of `optional` columns those that it has.
+def open_table(
+    database: Database, name: str, wanted: Sequence[str] | None, optional: Sequence[str] = ()
+) -> TableReader:
+    """A reader of the table or view `name` ('schema.table'): of all its columns where `wanted` is None.
+
+    Of `optional` columns those that it has.
 
     Raises DatabaseError for a table that is not there, and for wanted columns that it lacks.
     """
@@ -85,11 +89,12 @@ def open_table(database: Database, name: str, wanted: Sequence[str], optional: S
         try:
             reflected = Table(table, MetaData(schema=schema or None), autoload_with=database.engine)
         except NoSuchTableError:
-            raise DatabaseError(f"there is no table {name}, or no right to see it; mend source.table") from None
+            raise DatabaseError(f"there is no table {name}, or no right to see it; mend its name in clv.toml") from None
+    wanted = reflected.c.keys() if wanted is None else wanted
     columns = {column: theirs for column in (*wanted, *optional) if (theirs := _find(column, reflected))}
     if missing := [column for column in wanted if column not in columns]:
         theirs = ", ".join(reflected.c.keys()[:_LISTED_COLUMNS])
-        raise DatabaseError(f"table {name} has no column '{missing[0]}'; it has {theirs}; mend [source.columns]")
+        raise DatabaseError(f"table {name} has no column '{missing[0]}'; it has {theirs}; mend the columns in clv.toml")
     return TableReader(database, reflected, columns)
 
 

@@ -66,7 +66,7 @@ def build_landing(
         with retry_what_passes():
             load = land_transactions(lake, settings)
             publish_undated(lake, settings)
-            if settings.customers.id_map:  # it decides whose the rows of a month are
+            if settings.customers.merges:  # it decides whose the rows of a month are
                 land_customers(lake, settings)
         for bad in load.bad_files:
             context.log.error("%s", bad)
@@ -185,7 +185,7 @@ def compute_transactions(step: Step) -> dict[str, Content]:
 def _select_lines(step: Step) -> str:
     """The lines that count, under the names of the customers whose they are."""
     lines = load_sql("1_transactions/lines")
-    if not step.settings.customers.id_map or not step.lake.published(IDENTITIES):
+    if not step.settings.customers.merges or not step.lake.published(IDENTITIES):
         return lines
     step.lake.expose(step.con, IDENTITIES)
     step.con.execute(f"CREATE OR REPLACE VIEW transactions.unmerged AS {lines}")

@@ -1,5 +1,5 @@
--- One row per text of given_moments that says a time: the wall-clock time in the business time zone, or what is wrong
--- with it.
+-- One row per text of given_moments: the wall-clock time in the business time zone that it says, and what is wrong with
+-- it.
 --
 -- An offset in the text counts; without one, the time is of the business already.
 WITH parsed AS (
@@ -25,6 +25,6 @@ judged AS (
     FROM parsed
 )
 
-SELECT place, CASE WHEN problem IS NULL THEN moment END AS moment, problem
+SELECT place, moment, problem
 FROM judged
 ORDER BY place

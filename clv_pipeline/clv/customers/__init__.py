@@ -6,6 +6,15 @@ package) or publishing it (`customers/landing.py`).
 
 from clv_pipeline.clv.customers.identities import CONFLICTS, resolve_identities
 from clv_pipeline.clv.customers.merging import merge_customers
+from clv_pipeline.clv.customers.versions import merge_versions, select_current
 from clv_pipeline.clv.customers.visibility import REASONS, find_hidden
 
-__all__ = ["CONFLICTS", "REASONS", "find_hidden", "merge_customers", "resolve_identities"]
+__all__ = [
+    "CONFLICTS",
+    "REASONS",
+    "find_hidden",
+    "merge_customers",
+    "merge_versions",
+    "resolve_identities",
+    "select_current",
+]

@@ -45,10 +45,9 @@ def _rank(rows: pl.DataFrame, precedence: Sequence[str]) -> pl.Expr:
     """The place in `precedence` of the system that a row comes from; those not named come last."""
     named = pl.col("source_system") if "source_system" in rows.columns else pl.lit(None, pl.String)
     file = pl.col("source").str.split("/").list.last()
-    system = pl.coalesce(
-        pl.when(name.is_in(list(precedence))).then(name)
-        for name in (named, pl.col("source"), file, file.str.replace(r"\..*$", ""))
-    )
+    by_file = (pl.col("source"), file, file.str.replace(r"\..*$", ""))
+    # A row that names its system is of no other, whatever its file is called.
+    system = pl.coalesce(named, *(pl.when(name.is_in(list(precedence))).then(name) for name in by_file))
     order = pl.DataFrame({"system": list(precedence)}, schema={"system": pl.String})["system"]
     return system.replace_strict(order, pl.Series(range(len(order)), dtype=pl.Int64), default=len(order))
 
