@@ -43,6 +43,11 @@ class Figure:
     kind: ClassVar[str] = "figure"
 
     @property
+    def is_drawable(self) -> bool:
+        """Whether there is anything to draw; if not, only the sentence is shown, never a chart without marks."""
+        return any(self.spec["datasets"].values())
+
+    @property
     def alt(self) -> str:
         """What a reader who does not see the picture is told."""
         return f"Chart: {self.title}. {self.sentence}"

@@ -43,7 +43,7 @@ def build_report(
     with build_unchecked():
         built = [(spec, spec.build(data)) for spec in PAGES]
     pages = [page for spec, page in built if page.sections or not spec.is_optional]
-    named, rows = pack({figure.id: figure.spec for page in pages for figure in page.figures})
+    named, rows = pack({figure.id: figure.spec for page in pages for figure in page.figures if figure.is_drawable})
     return (
         _environment()
         .get_template("page.html.j2")

@@ -186,6 +186,21 @@ def test_a_single_order_gets_tables_but_no_chart() -> None:
     assert "The latest window (March 2022 to February 2023) is not covered by data in full" in text["summary"]
 
 
+def test_a_measure_that_nobody_has_gets_its_sentence_but_no_chart() -> None:
+    facts = make_facts("2000-06")
+    tables = dict(long_tables())
+    cells = tables["lenses.lens3_cohort_age"]
+    tables["lenses.lens3_cohort_age"] = cells.with_columns(
+        profit=pl.lit(0, cells.schema["profit"]), aov=pl.lit(None, cells.schema["aov"])
+    )
+    html = build_report(tables, facts)
+    drawn = read_json(html, "charts")
+    assert "chart-age-of-aof" in drawn
+    assert not {"chart-age-aov", "chart-age-of-aov", "chart-calendar-of-profit-index"} & drawn.keys()
+    assert set(Page(html).attributes("data-chart")) == drawn.keys()
+    assert "AOV: no complete period yet." in html
+
+
 def test_an_open_month_is_marked_everywhere() -> None:
     facts = make_facts("2000-06", as_of_end=date(2000, 6, 14), window="month", cohort="month")
     html = build_report(make_tables(spread_cohorts(read_cdnow(), 12), facts), facts)

@@ -147,7 +147,7 @@ def cohort_color(cohorts: Sequence[str], title: str, *, are_dated: bool = True) 
     legend for a single cohort."""
     if len(cohorts) == 1:
         return alt.Color("cohort:N", legend=None, scale=alt.Scale(domain=list(cohorts), range=[BLUE]))
-    entry = 6.5 * max(map(len, cohorts)) + 30
+    entry = 6.5 * max(map(len, cohorts), default=0) + 30
     legend = alt.Legend(title=title, columns=max(1, min(4, int(_PHONE / entry))))
     if not are_dated and len(cohorts) <= len(_HUES):
         return alt.Color("cohort:N", legend=legend, scale=alt.Scale(domain=list(cohorts), range=_HUES[: len(cohorts)]))
