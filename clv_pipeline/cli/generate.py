@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from clv_pipeline.cli_options import console
+from clv_pipeline.cli.options import console
 
 
 def generate(

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from clv_pipeline.cli_options import Config, console, read_settings
+from clv_pipeline.cli.options import Config, console, read_settings
 
 _DRY = "Print what would be sent, and to whom; send and keep nothing."
 

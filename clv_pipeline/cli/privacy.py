@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from clv_pipeline.cli_options import Config, console, read_settings
+from clv_pipeline.cli.options import Config, console, read_settings
 from clv_pipeline.settings import Settings
 
 _WHO = "customer_id, as the source calls it; - reads one a line. Without any, an erasure that was cut off is completed."

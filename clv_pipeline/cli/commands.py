@@ -16,13 +16,13 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from clv_pipeline.cli_alerts import alerts
-from clv_pipeline.cli_explain import explain
-from clv_pipeline.cli_generate import generate
-from clv_pipeline.cli_look import report, status
-from clv_pipeline.cli_models import models, promote, rollback
-from clv_pipeline.cli_options import Config, check_month, console, read_settings
-from clv_pipeline.cli_privacy import register
+from clv_pipeline.cli.alerts import alerts
+from clv_pipeline.cli.explain import explain
+from clv_pipeline.cli.generate import generate
+from clv_pipeline.cli.look import report, status
+from clv_pipeline.cli.models import models, promote, rollback
+from clv_pipeline.cli.options import Config, check_month, console, read_settings
+from clv_pipeline.cli.privacy import register
 from clv_pipeline.settings import Settings, SettingsError, load_settings
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from clv_pipeline.cli_options import Config, check_month, console, read_settings
+from clv_pipeline.cli.options import Config, check_month, console, read_settings
 
 
 def status(config: Config = None) -> None:

@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table as Grid
 
-from clv_pipeline.cli_options import Config, check_month, console, read_settings
+from clv_pipeline.cli.options import Config, check_month, console, read_settings
 
 if TYPE_CHECKING:
     from clv_pipeline.model_store import StoredVersion
