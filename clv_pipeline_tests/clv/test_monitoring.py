@@ -14,7 +14,7 @@ from clv_pipeline.clv.drift.diagnosis import diagnose
 from clv_pipeline.clv.drift.examination import Examined, examine
 from clv_pipeline.clv.drift.hours import watch_hours
 from clv_pipeline.clv.drift.levels import Limits, Thresholds
-from clv_pipeline.clv.drift.newcomers import find_new_values
+from clv_pipeline.clv.drift.newcomers import NewValue, find_new_values
 from clv_pipeline.clv.drift.observations import Observations, name_month
 from clv_pipeline.clv.drift.performance import check_forecasts, track_forecasts
 from clv_pipeline.clv.drift.prices import compare_prices
@@ -125,6 +125,27 @@ def test_a_new_value_is_judged_by_others_of_the_same_months() -> None:
     [new] = find_new_values(categories, newcomers, MONTHS[-1], THRESHOLDS.share, LIMITS)
     assert (new.share_lines, new.share_new, new.worth, new.is_worse) == (0.1, 0.2, 0.5, True)
     assert find_new_values(categories, newcomers, MONTHS[1], THRESHOLDS.share, LIMITS) == []
+
+
+def judge_newcomers(mean: float, customers: int) -> NewValue:
+    """A new value whose customers spend `mean` each, give or take 10, beside as many others who spend 20."""
+    rows = [
+        ("channel", value, MONTHS[-1], customers, customers * spend, customers * (spend**2 + 100.0))
+        for value, spend in (("web", 20.0), ("partner", mean))
+    ]
+    newcomers = pl.DataFrame(
+        rows, schema=["attribute", "value", "cohort_month", "customers", "spend", "spend_squared"], orient="row"
+    )
+    known = [("channel", month, "web", 900) for month in MONTHS] + [("channel", MONTHS[-1], "partner", 100)]
+    categories = pl.DataFrame(known, schema=["attribute", "period", "value", "lines"], orient="row")
+    [new] = find_new_values(categories, newcomers, MONTHS[-1], THRESHOLDS.share, LIMITS)
+    return new
+
+
+def test_customers_of_a_new_value_are_worse_beyond_the_limit_and_chance() -> None:
+    """The means of n customers differ by 10 * sqrt(2 / n) by chance, 4.5% of 20 with n = 250; the limit is 10%."""
+    assert [judge_newcomers(mean, 250).is_worse for mean in (17.0, 17.6, 18.2, 23.0)] == [True, True, False, False]
+    assert [judge_newcomers(17.0, customers).is_worse for customers in (40, 150)] == [False, True]
 
 
 def make_cells(rate: float = 0.3, months: tuple[str, ...] = MONTHS) -> pl.DataFrame:

@@ -7,7 +7,10 @@ here: shares of values that were known (`profiles.compare_categories`).
 from dataclasses import dataclass
 from math import sqrt
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
+from scipy.special import ndtri
 
 from clv_pipeline.clv.drift.levels import Limits
 from clv_pipeline.clv.drift.observations import index_month
@@ -15,9 +18,12 @@ from clv_pipeline.clv.drift.observations import index_month
 # A value counts as new so many months; by then it is known whether its customers are worse.
 _NEW_MONTHS = 3
 MOST_VALUES = 50
-# Asked once of a new value, not of hundreds of series every month: once in a hundred times is sure enough.
-_SURE = 2.58
+# Asked once of a new value, and in one direction, not of hundreds of series every month: once in a hundred times.
+_SURE = float(ndtri(0.99))
 _FEWEST = 20
+_SUMS = ("customers", "spend", "spend_squared")
+
+type Vector = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -92,18 +98,22 @@ def _describe(
 
 def _compare_worth(rows: pl.DataFrame, value: str) -> tuple[float | None, float]:
     """Spend so far of the customers of `value` over that of as many others of the same cohorts, and its error."""
-    sums = [pl.col(name).sum() for name in ("customers", "spend", "spend_squared")]
+    sums = [pl.col(name).sum() for name in _SUMS]
     of_value = pl.col("value") == value
     mine, others = (rows.filter(side).group_by("cohort_month").agg(sums) for side in (of_value, ~of_value))
     both = mine.join(others, on="cohort_month", suffix="_others")
-    customers, spent, squared = (both[name].to_numpy() for name in ("customers", "spend", "spend_squared"))
-    scale = customers / both["customers_others"].to_numpy()
-    expected = float((both["spend_others"].to_numpy() * scale).sum())
-    if customers.sum() < _FEWEST or expected <= 0 or spent.sum() <= 0:
+    mine, others = (both[[f"{name}{side}" for name in _SUMS]].to_numpy().T for side in ("", "_others"))
+    scale = mine[0] / others[0]
+    spent, expected = float(mine[1].sum()), float((others[1] * scale).sum())
+    if mine[0].sum() < _FEWEST or expected <= 0 or spent <= 0:
         return None, 0.0
-    variance = squared.sum() / spent.sum() ** 2
-    variance += (both["spend_squared_others"].to_numpy() * scale**2).sum() / expected**2
-    return float(spent.sum() / expected), sqrt(float(variance))
+    variance = _scatter(*mine).sum() / spent**2 + (_scatter(*others) * scale**2).sum() / expected**2
+    return spent / expected, sqrt(float(variance))
+
+
+def _scatter(customers: Vector, spend: Vector, squared: Vector) -> Vector:
+    """The variance of the spend of so many customers of one cohort: how many came is given."""
+    return np.maximum(squared - spend**2 / customers, 0.0) * customers / np.maximum(customers - 1, 1)
 
 
 def _share(rows: pl.DataFrame, column: str, value: str) -> float:
