@@ -171,11 +171,14 @@ def _join(causes: list[list[str]]) -> str:
 
 
 def count_false_alerts(shop: Shop, *, verbose: bool) -> dict[str, Any]:
-    """Alerts and warnings over all months in which nothing happens."""
+    """Alerts and warnings over all months in which nothing happens; a cause that lasts is told once."""
     con = load(simulate(shop, NOTHING))
-    alerts, warnings, rows = [], 0, 0
+    alerts, warnings, rows, lasting = [], 0, 0, set[tuple[str, str]]()
     for month, checks, diagnoses in look(con, list_periods(shop.start, shift_period(shop.start, shop.months - 1))):
-        alerts += [f"{month} {one.cause}: {one.meaning}" for one in diagnoses if one.level == "alert"]
+        found = {(one.cause, one.subject): one for one in diagnoses}
+        new = [key for key, one in found.items() if one.level == "alert" and key not in lasting]
+        alerts += [f"{month} {found[key].cause}: {found[key].meaning}" for key in new]
+        lasting = {*new, *(lasting & found.keys())}
         warnings += sum(one.level == "warn" for one in diagnoses)
         levels = [check for check in checks if check.level == "alert"]
         rows += len(levels)

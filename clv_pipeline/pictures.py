@@ -4,7 +4,7 @@ Belongs here: the drawing, and which bars tell what is in a table. Does not belo
 (`report/charts/`): those take seconds to import and to render, these take a millisecond and so can go with every month.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 from itertools import pairwise
@@ -32,11 +32,13 @@ class Bar:
 
 def draw_bars(title: str, bars: Sequence[Bar]) -> str:
     """Horizontal bars from a common zero as a Markdown image, the first 12 or as many as fit; empty without a bar."""
-    for shown in range(min(len(bars), _SHOWN), 0, -1):
-        picture = f"![{title}](data:image/svg+xml,{_draw(bars[:shown])})"
-        if len(picture) <= _LONGEST:
-            return picture
-    return ""
+    return shorten(title, (_draw(bars[:shown]) for shown in range(min(len(bars), _SHOWN), 0, -1)))
+
+
+def shorten(title: str, drawn: Iterable[str]) -> str:
+    """The first of the images that is short enough, as Markdown; empty where none is."""
+    pictures = (f"![{title}](data:image/svg+xml,{image})" for image in drawn)
+    return next((picture for picture in pictures if len(picture) <= _LONGEST), "")
 
 
 def _draw(bars: Sequence[Bar]) -> str:
@@ -50,19 +52,23 @@ def _draw(bars: Sequence[Bar]) -> str:
         f"M{zero + round(bar.mark * scale)},{middle - 7}v14" for bar, middle in rows if bar.mark is not None
     )
     marked = f"<path d='{marks}' stroke='%23d50' stroke-width='3'/>" if marks else ""
-    texts = "".join(f"<tspan x='0' dy='{_ROW}'>{_quote(bar.label)}:%20{_quote(bar.text)}</tspan>" for bar in bars)
+    texts = "".join(
+        f"<tspan x='0' dy='{_ROW}'>{quote_text(bar.label)}:%20{quote_text(bar.text)}</tspan>" for bar in bars
+    )
     return (
-        f"{_open(left + _PLOT + 2, _ROW * len(bars) + 4)}<path%20d='{lines}'%20stroke='%2307b'%20stroke-width='10'/>"
+        f"{open_svg(left + _PLOT + 2, _ROW * len(bars) + 4)}<path%20d='{lines}'%20stroke='%2307b'%20stroke-width='10'/>"
         f"{marked.replace(' ', '%20')}"
         f"<text%20y='-4'%20font-size='12'%20font-family='Arial'>{texts.replace(' ', '%20')}</text></svg>"
     )
 
 
-def _open(width: int, height: int) -> str:
+def open_svg(width: int, height: int) -> str:
+    """The tag that an image of that size begins with."""
     return f"<svg%20xmlns='http://www.w3.org/2000/svg'%20width='{width}'%20height='{height}'>"
 
 
-def _quote(text: str) -> str:
+def quote_text(text: str) -> str:
+    """A text as it stands inside an image inside an address."""
     return quote(escape(text, quote=False), safe=",.;:+-/_&")
 
 
@@ -202,7 +208,7 @@ def draw_lines(title: str, lines: Sequence[Sequence[float]], rule: float) -> str
             for path, colour in zip(paths, ("%2307b", *["%23d50"] * len(paths)), strict=False)
         )
         mark = f"<path%20d='M{round(rule * _WIDE)},0v{_HIGH}'%20stroke='%23999'/>"
-        picture = f"![{title}](data:image/svg+xml,{_open(_WIDE + 2, _HIGH + 2)}{mark}{drawn}</svg>)"
+        picture = f"![{title}](data:image/svg+xml,{open_svg(_WIDE + 2, _HIGH + 2)}{mark}{drawn}</svg>)"
         if len(picture) <= _LONGEST:
             return picture
     return ""
@@ -262,7 +268,7 @@ def draw_alive(matrix: pl.DataFrame) -> str:
             if rows[weeks] < _CELLS
         )
         shades.append(f"<path%20d='{path}'%20stroke='%2307b'%20stroke-width='{_CELL}'%20opacity='{shade / _SHADES}'/>")
-    picture = f"{_open(_CELL * (_COLUMNS + 1), _CELL * _CELLS)}{''.join(shades)}</svg>"
+    picture = f"{open_svg(_CELL * (_COLUMNS + 1), _CELL * _CELLS)}{''.join(shades)}</svg>"
     return f"![P(alive) by purchases (right) and weeks since the last (down)](data:image/svg+xml,{picture})"
 
 

@@ -42,6 +42,7 @@ _AS_OF_TABLES = (
     "models.in_use",
     "models.promotions",
     "scores.totals",
+    "scores.publication",
     "drift.checks",
     "drift.diagnoses",
     "drift.measures",
@@ -75,6 +76,7 @@ _SUMMARIES = {
         SELECT * FROM drift.performance WHERE as_of <= {as_of} AND cohort = 'all'
         ORDER BY target, horizon_months, until""",
     "monitoring.versions": "SELECT * FROM models.promotions WHERE as_of <= {as_of} ORDER BY as_of",
+    "monitoring.published": "SELECT * FROM scores.publication WHERE as_of <= {as_of} ORDER BY as_of",
     "transactions.quarantine": """
         SELECT reason, count(*) AS lines FROM transactions.quarantine
         WHERE period <= {as_of} OR period IS NULL GROUP BY reason ORDER BY lines DESC, reason""",
@@ -232,6 +234,7 @@ def _gather(con: duckdb.DuckDBPyConnection, as_of: str, wanted: Sequence[str] | 
         "monitoring.causes": "drift.diagnoses",
         "monitoring.forecasts": "drift.performance",
         "monitoring.versions": "models.promotions",
+        "monitoring.published": "scores.publication",
         "people.hidden": HIDDEN,
         "people.conflicts": CONFLICTED,
         "people.refused": REFUSED,

@@ -46,6 +46,7 @@ PICTURED = {
     "models.alive_matrix",
     "scores.customers",
     "drift.checks",
+    "drift.measures",
 }
 
 

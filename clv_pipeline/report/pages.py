@@ -35,6 +35,7 @@ from clv_pipeline.report.sections import (
     monitoring_series,
     months,
     people,
+    published,
     quality,
     scores,
     segments,
@@ -234,6 +235,7 @@ PAGES: Sequence[PageSpec] = (
             monitoring_series.build_section,
             monitoring_forecasts.build_forecasts,
             monitoring_forecasts.build_versions,
+            published.build_section,
             drift.build_section,
         ),
         (

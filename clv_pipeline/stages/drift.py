@@ -15,6 +15,7 @@ from clv_pipeline.clv.drift.levels import ALERT, Limits, Thresholds
 from clv_pipeline.clv.drift.observations import Observations
 from clv_pipeline.clv.drift.performance import PERFORMANCE_SCHEMA, check_forecasts, track_forecasts
 from clv_pipeline.clv.drift.profiles import Against, compare_profiles
+from clv_pipeline.drift_pictures import draw_measures, draw_performance
 from clv_pipeline.pictures import draw_drift
 from clv_pipeline.schemas.drift import Checks, Diagnoses, Measures, Performance
 from clv_pipeline.settings import Settings
@@ -124,8 +125,14 @@ DRIFT = StepSpec(
             _PERFORMANCE,
             Performance,
             "Forecasts of earlier as-of months whose months have ended now, by cohort, against what happened.",
+            picture=draw_performance,
         ),
-        Table(_MEASURES, Measures, "Every watched quantity by month, with what its past let expect."),
+        Table(
+            _MEASURES,
+            Measures,
+            "Every watched quantity by month, with what its past let expect.",
+            picture=draw_measures,
+        ),
     ),
     reads=(
         Read("drift.profiles", Reach.COMPARED),

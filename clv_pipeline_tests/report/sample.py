@@ -9,7 +9,7 @@ import polars as pl
 from clv_pipeline.report import ReportFacts
 from clv_pipeline.report.facts import last_day, shift_month
 from clv_pipeline_tests.report.sample_models import MODEL_TABLES, score_tables
-from clv_pipeline_tests.report.sample_monitoring import monitoring_tables
+from clv_pipeline_tests.report.sample_monitoring import monitoring_tables, publication_tables
 
 Tables = dict[str, pl.DataFrame]
 MONEY = pl.Decimal(18, 2)
@@ -52,6 +52,7 @@ def make_tables(orders: pl.DataFrame, facts: ReportFacts) -> Tables:
         "marts.periods": _months(orders),
         "rfm.segments": _segments(rfm),
         **{name: _stamp(frame, facts) for name, frame in monitoring_tables().items()},
+        **publication_tables(),
         "transactions.quarantine": pl.DataFrame({"reason": ["missing order id", "negative price"], "lines": [3, 12]}),
         "transactions.reconciliation": _reconciliation(orders),
     }

@@ -37,6 +37,19 @@ def monitoring_tables() -> dict[str, pl.DataFrame]:
     }
 
 
+def publication_tables() -> dict[str, pl.DataFrame]:
+    """By name: the scores of the last month are held back."""
+    first, last = "1998-03-bg_nbd-aa", "1998-06-bg_nbd-bb"
+    columns = {"as_of": pl.String, "model_version": pl.String, "published": pl.Boolean, "published_as_of": pl.String}
+    columns |= {"published_version": pl.String, "move": pl.Float64, "reason": pl.String}
+    rows = [
+        ("1998-05", first, True, "1998-05", first, None, "The first scores."),
+        ("1998-06", last, False, "1998-05", first, 0.7, "They differ by 70.0%, and the data have not moved alike."),
+    ]
+    published = pl.DataFrame(rows, schema=columns, orient="row")
+    return {"scores.publication": published.tail(1), "monitoring.published": published}
+
+
 def _checks() -> pl.DataFrame:
     """Three months of reference; CLV of the last has nothing to compare with."""
     limits, rows = convert_limits(Limits(0.1, 0.25)), []

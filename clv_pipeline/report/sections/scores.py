@@ -8,6 +8,7 @@ from clv_pipeline.report.charts.models import draw_score_deciles
 from clv_pipeline.report.facts import ReportData, add_up
 from clv_pipeline.report.sections.explained import build_examples, build_totals
 from clv_pipeline.report.sections.models import ALIVE_NOTE, has_certain_alive
+from clv_pipeline.report.sections.published import build_warning
 from clv_pipeline.report.tables import Column, Table, amounts, build_table, counts, decimals, label, shares
 
 _ID, _TITLE, _QUESTION = "scores", "Scores", "Which customers are expected to bring most from here on?"
@@ -18,7 +19,7 @@ def build_section(data: ReportData) -> Section:
     deciles, top = data.table("scores.deciles"), data.table("scores.top")
     if deciles.is_empty() and top.is_empty():
         return empty_section(_ID, _TITLE, "There are no scores for this month: no fitted model has passed its checks.")
-    blocks: list[Block] = []
+    blocks = build_warning(data)
     if not deciles.is_empty():
         blocks += _build_deciles(data, deciles.sort("decile"))
     if not data.table("scores.totals").is_empty():
