@@ -13,6 +13,7 @@ from rich.table import Table as Grid
 
 from clv_pipeline.alerts.log import AlertLog
 from clv_pipeline.automation import list_new_files
+from clv_pipeline.clv.drift.causes import CAUSES
 from clv_pipeline.clv.models.promotion import REUSED
 from clv_pipeline.customers.landing import CONFLICTED, REFUSED, list_problems
 from clv_pipeline.door import find_published_scores
@@ -216,16 +217,16 @@ def _print_published(state: State, console: Console) -> None:
 
 
 def _print_drift(lake: Lake, console: Console) -> None:
-    published = lake.published("drift.checks")
+    published = lake.published("drift.diagnoses")
     if not published:
         return
     latest = max(published)
-    checks = pl.read_parquet(published[latest].read_bytes())
-    drifted = checks.filter(pl.col("drifted"))
-    for meaning in drifted["meaning"].unique(maintain_order=True):
-        _say(console, "drift", meaning)
-    if drifted.is_empty():
-        _say(console, "drift", f"none at {latest}" if checks.height else f"nothing to compare {latest} with yet")
+    causes = lake.read("drift.diagnoses", latest)
+    for row in causes.iter_rows(named=True):
+        _say(console, "drift", f"{row['level']} since {row['since']}: {CAUSES[row['cause']]}: {row['meaning']}")
+    if causes.is_empty():
+        compared = lake.read("drift.checks", latest).height
+        _say(console, "drift", f"none at {latest}" if compared else f"nothing to compare {latest} with yet")
 
 
 def _print_reconciliation(state: State, console: Console) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from clv_pipeline.clv.drift.checks import Topic
+from clv_pipeline.clv.drift.checks import Check, Topic
 from clv_pipeline.clv.drift.control import Series, find_onset, watch
 from clv_pipeline.clv.drift.days import find_empty_runs
 from clv_pipeline.clv.drift.diagnosis import diagnose
@@ -242,3 +242,35 @@ def test_a_forecast_is_held_against_what_happened_and_against_its_usual_miss() -
     assert (check.level, check.effect) == ("ok", pytest.approx(0.0))
     [first] = check_forecasts(tracked.filter(pl.col("until") >= MONTHS[-1]), MONTHS[-1], LIMITS)
     assert first.effect == pytest.approx(0.25)
+
+
+def test_a_forecast_that_missed_says_what_happened_since_or_that_nothing_was_found() -> None:
+    seen, cohort = observe(), pl.col("cohort_month")
+    lost = pl.col("period").is_in(MONTHS[-2:]) & (cohort < pl.col("period"))
+    counts = pl.col("active", "orders", "order_days", "spend", "profit")
+    fewer = seen.cells.with_columns(pl.when(lost).then(counts * 0.8).otherwise(counts))
+    miss = Check(
+        topic=Topic("performance", "purchases_3_months", "forecasts over 3 months"),
+        reference=MONTHS[-4],
+        reference_kind="previous",
+        test="forecast_error",
+        statistic=0.25,
+        limits=LIMITS,
+        chance=0.05,
+        effect=-0.25,
+        sizes=(750.0, 1000.0),
+        meaning="750 of 1,000 happened",
+    )
+
+    def explain(seen: Observations, check: Check) -> str:
+        [off] = [one for one in diagnose(examine(seen, THRESHOLDS), [check]) if one.cause == "forecast_off"]
+        return off.meaning.partition("; ")[2]
+
+    likely = explain(observe(cells=fewer), miss)
+    assert likely.startswith(
+        f"the likely cause: Customers buy more or less often since {MONTHS[-2]} (customers buy less"
+    )
+    # Fewer purchases explain no forecast that was too low.
+    nothing = "nothing that was found since it was made explains it"
+    assert explain(observe(cells=fewer), replace(miss, effect=0.25)) == nothing
+    assert explain(seen, miss) == nothing

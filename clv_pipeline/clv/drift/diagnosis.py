@@ -13,7 +13,8 @@ from math import exp, isfinite, log
 
 import polars as pl
 
-from clv_pipeline.clv.drift.checks import DATA, PREDICTION, PREVIOUS, TRAINING, Check
+from clv_pipeline.clv.drift.causes import CAUSES
+from clv_pipeline.clv.drift.checks import DATA, PERFORMANCE, PREDICTION, PREVIOUS, TRAINING, Check
 from clv_pipeline.clv.drift.control import Reading
 from clv_pipeline.clv.drift.examination import Examined
 from clv_pipeline.clv.drift.levels import ALERT, LEVELS, OK
@@ -41,6 +42,8 @@ _FOLLOWS: Mapping[str, Mapping[str, int]] = {
     "purchase_rate": dict.fromkeys((*_RATES, "lines_a_day"), 1) | {"new_share": -1},
     "acquisition": {"new_customers": 1, "new_share": 1, "lines_a_day": 1, "aof": 0, "repeat_buying_rate": 0},
 }
+# Whether a larger effect of a cause means more purchases of the customers there were, or fewer.
+_MOVES_PURCHASES = {"purchase_rate": 1, "missing_days": -1, "price_change": -1}
 # What a series of its own is called when nothing explains it.
 _OWN = {
     "aov": "order_value",
@@ -237,8 +240,27 @@ def _find_in_checks(examined: Examined, checks: Sequence[Check], found: Sequence
         yield _name(examined, "scores_changed", jumped)
     if outdated := [one for one in customers if one.reference_kind == TRAINING]:
         yield _name(examined, "model_outdated", outdated)
-    if missed := [one for one in drifted if one.topic.kind == "performance"]:
-        yield _name(examined, "forecast_off", missed)
+    if missed := [one for one in drifted if one.topic.kind == PERFORMANCE]:
+        off = _name(examined, "forecast_off", missed)
+        origin = max(missed, key=lambda check: check.statistic or 0.0).reference
+        yield replace(off, meaning=f"{off.meaning}; {_explain_miss(examined, origin, off.effect or 0.0, found)}")
+
+
+def _explain_miss(examined: Examined, origin: str, miss: float, found: Sequence[Diagnosis]) -> str:
+    """What happened since the forecast was made that moves purchases the way it missed; in words, also if nothing."""
+    known = {(one.cause, one.subject): one for one in (*found, *_look_back(examined, origin))}
+    likely = [one for one in known.values() if _MOVES_PURCHASES.get(one.cause, 0) * (one.effect or 0.0) * miss > 0]
+    if not likely:
+        return "nothing that was found since it was made explains it"
+    told = "; ".join(f"{CAUSES[one.cause]} since {one.since} ({one.meaning})" for one in likely)
+    return f"the likely cause: {told}"
+
+
+def _look_back(examined: Examined, origin: str) -> Iterator[Diagnosis]:
+    """What stood out in the months after `origin` and before the one that is read."""
+    while len(examined.months) > 1 and examined.months[-2] > origin:
+        examined = examined.a_month_before()
+        yield from _find_causes(examined)
 
 
 # Each knows what those before it explain.
