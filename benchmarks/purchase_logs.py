@@ -29,7 +29,10 @@ class Story:
     year. `season`: share by which December is above the mean, November half of it. `drift`: sd a year by which the
     logarithm of a customer's rate wanders. `trend`: change of everybody's rate a year. `tail`: sd of the logarithm
     of single purchases, beyond what the Gamma-Gamma says. `wholesale`: share of customers who spend 20 times as much.
-    `refunds`: share of purchases that come back within the month.
+    `refunds`: share of purchases that come back within the month. `shock`: sd of the logarithm of a level that all
+    customers share, which keeps 0.8 of itself from month to month. `regular`: a purchase is every so many-th of a
+    Poisson process, 1 for none. `gifts`: share by which more customers come in December, who buy half as often.
+    `fade`: change a year of the rate of those who come later. `inflation`: change of prices a year.
     """
 
     process: str = "pareto_nbd"
@@ -42,6 +45,11 @@ class Story:
     tail: float = 0.0
     wholesale: float = 0.0
     refunds: float = 0.0
+    shock: float = 0.0
+    regular: int = 1
+    gifts: float = 0.0
+    fade: float = 0.0
+    inflation: float = 0.0
 
 
 HELD = {
@@ -64,14 +72,15 @@ def simulate(story: Story, customers: int = 6_000, years: int = 4, seed: int = 1
     random = np.random.default_rng([seed, *story.process.encode(), round(100 * (story.season + story.drift))])
     weeks = 52 * years
     acquired = _draw_first_weeks(story, customers, weeks, random)
-    rate = random.gamma(story.rate[0], 1 / story.rate[1], customers)
+    rate = random.gamma(story.rate[0], 1 / story.rate[1], customers) * story.regular
+    rate *= (1 + story.fade) ** (acquired / 52) * np.where((acquired % 52 >= 48) & (story.gifts > 0), 0.5, 1.0)
     stop = random.beta(*story.leave, customers)
     until = np.full(customers, np.inf)
     if story.process == "pareto_nbd":
         until = acquired + random.exponential(1 / random.gamma(story.leave[0], 1 / story.leave[1], customers))
     if story.process == "mbg_nbd":
         until = np.where(random.random(customers) < stop, acquired, until)
-    season = _weigh_weeks(story, weeks)
+    season = _weigh_weeks(story.season, weeks) * _shake_weeks(story, weeks, random)
     wander = np.zeros(customers)
     who, when = [np.arange(customers)], [acquired]
     for week in range(weeks):
@@ -87,19 +96,42 @@ def simulate(story: Story, customers: int = 6_000, years: int = 4, seed: int = 1
         buyers = np.repeat(np.arange(customers), number)
         who.append(buyers)
         when.append(since[buyers] + random.random(buyers.size) * exposed[buyers])
-    return _pay(story, np.concatenate(who), np.concatenate(when), customers, random)
+    return _pay(story, *_keep_every(story, np.concatenate(who), np.concatenate(when)), customers, random)
 
 
 def _draw_first_weeks(story: Story, customers: int, weeks: int, random: np.random.Generator) -> Floats:
-    density = (1 + story.growth) ** (np.arange(weeks) / 52)
+    density = (1 + story.growth) ** (np.arange(weeks) / 52) * _weigh_weeks(story.gifts, weeks)
     return random.choice(weeks, customers, p=density / density.sum()) + random.random(customers)
 
 
-def _weigh_weeks(story: Story, weeks: int) -> Floats:
+def _weigh_weeks(season: float, weeks: int) -> Floats:
     weights = np.ones(52)
-    weights[48:] += story.season
-    weights[44:48] += story.season / 2
+    weights[48:] += season
+    weights[44:48] += season / 2
     return np.resize(weights / weights.mean(), weeks)
+
+
+def _shake_weeks(story: Story, weeks: int, random: np.random.Generator) -> Floats:
+    """A level for each week, from an autoregressive one for each month."""
+    if not story.shock:
+        return np.ones(weeks)
+    steps = random.normal(0, story.shock, weeks // 4 + 1)
+    levels = [steps[0]]
+    for step in steps[1:]:
+        levels.append(0.8 * levels[-1] + 0.6 * step)
+    return np.exp(np.repeat(levels, 4)[:weeks])
+
+
+def _keep_every(story: Story, who: NDArray[np.int64], when: Floats) -> tuple[NDArray[np.int64], Floats]:
+    """The first purchase of each customer and every `regular`-th after it."""
+    if story.regular == 1:
+        return who, when
+    order = np.lexsort((when, who))
+    who, when = who[order], when[order]
+    starts = np.flatnonzero(np.diff(who, prepend=-1))
+    number = np.arange(len(who)) - np.repeat(starts, np.diff(np.append(starts, len(who))))
+    kept = number % story.regular == 0
+    return who[kept], when[kept]
 
 
 def _pay(
@@ -108,7 +140,7 @@ def _pay(
     scale = random.gamma(GAMMA_GAMMA["q"], 1 / GAMMA_GAMMA["gamma"], customers)
     scale = np.where(random.random(customers) < story.wholesale, scale / 20, scale)
     paid = random.gamma(GAMMA_GAMMA["p"], 1 / scale[who])
-    paid *= np.exp(random.normal(-(story.tail**2) / 2, story.tail, who.size))
+    paid *= np.exp(random.normal(-(story.tail**2) / 2, story.tail, who.size)) * (1 + story.inflation) ** (when / 52)
     returned = random.random(who.size) < story.refunds
     frame = pl.DataFrame(
         {"customer_id": who, "day": np.floor(when * 7).astype(np.int64), "spend": np.where(returned, 0.0, paid)}

@@ -89,3 +89,53 @@ def test_markdown_has_a_heading_for_every_chapter() -> None:
     assert text.startswith("# Model card 1997-09-bg_nbd-0123abcd\n\n## Data\n\n- ")
     assert text.count("\n## ") == card["chapter"].n_unique()
     assert text.count("\n- ") == card.height
+
+
+def test_coefficients_are_told_in_words() -> None:
+    rows = [
+        ("r", 0.5, 0.4, 0.6),
+        ("alpha", 10.0, 8.0, 12.0),
+        ("s", 0.6, 0.5, 0.7),
+        ("beta", 12.0, 9.0, 15.0),
+        ("base_level[channel = store]", 0.0, None, None),
+        ("mean[age]", 40.0, None, None),
+        ("sd[age]", 12.5, None, None),
+        ("purchase_coefficient[channel = web]", -0.2, -0.3, -0.1),
+        ("purchase_coefficient[age]", 0.1, -0.05, 0.25),
+        ("dropout_coefficient[channel = web]", 0.5, 0.3, 0.7),
+        ("dropout_coefficient[age]", 0.0, None, None),
+    ]
+    frame = pl.DataFrame(rows, schema=["parameter", "estimate", "lower", "upper"], orient="row")
+    told = read(replace(FACTS, parameters=frame.with_columns(model=pl.lit("pareto_nbd"))), "Parameters").splitlines()
+
+    # exp(-0.2) = 0.819, exp(-0.3) = 0.741, exp(-0.1) = 0.905, exp(0.5) = 1.649.
+    assert (
+        "Customers of channel web buy 18% less often than those of channel store (95% between -26% and -10%)." in told
+    )
+    assert (
+        "Customers of channel web leave at a 65% higher rate than those of channel store (95% between +35% and +101%)."
+        in told
+    )
+    older = "Customers whose age is 12.5 (a standard deviation) above the mean of 40"
+    assert f"{older} buy 11% more often than those at the mean (95% between -5% and +28%, which may be chance)." in told
+    assert f"{older} leave at a 0% lower rate than those at the mean." in told
+
+
+def test_a_dropout_of_two_coefficients_is_told_as_a_probability() -> None:
+    values = {"r": 0.5, "alpha": 10.0, "a": 1.0, "b": 3.0, "base_level[kind = A]": 0.0} | {
+        f"{name}[kind = (none)]": value
+        for name, value in (
+            ("purchase_coefficient", 0.0),
+            ("dropout_coefficient_a", 1.0986123),
+            ("dropout_coefficient_b", 0.0),
+        )
+    }
+    bounds = dict.fromkeys(("lower", "upper"), pl.lit(None, pl.Float64))
+    frame = pl.DataFrame([("bg_nbd", *item) for item in values.items()], schema=PARAMETERS.columns[:3], orient="row")
+
+    # a = 3: 3 / 6 instead of 1 / 4.
+    assert (
+        "Customers without a known kind leave for good after a repeat purchase with 50.0% probability while they are"
+        " new, those of kind A with 25.0%."
+        in read(replace(FACTS, parameters=frame.with_columns(**bounds)), "Parameters")
+    )

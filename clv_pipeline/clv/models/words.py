@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 from scipy.special import betaln
 
+from clv_pipeline.clv.models.coefficient_words import describe_coefficients
 from clv_pipeline.clv.models.promotion import NAMES
 from clv_pipeline.clv.models.spend import population_spend
 
@@ -17,7 +18,7 @@ _MOST_PURCHASES = 1000
 
 
 def describe_parameters(parameters: pl.DataFrame, currency: str) -> list[str]:
-    """What the parameters (model, parameter, estimate; weeks and `currency`) say, a few sentences a model."""
+    """What the parameters (model, parameter, estimate, lower, upper; in weeks and `currency`) say, by model."""
     sentences: list[str] = []
     for model in parameters["model"].unique(maintain_order=True):
         value = dict(parameters.filter(pl.col("model") == model).select("parameter", "estimate").iter_rows())
@@ -31,6 +32,7 @@ def describe_parameters(parameters: pl.DataFrame, currency: str) -> list[str]:
                 )
             case _:
                 sentences += [*_describe_rate(name, value), *_describe_end(str(model), value)]
+                sentences += describe_coefficients(parameters.filter(pl.col("model") == model))
     return sentences
 
 
