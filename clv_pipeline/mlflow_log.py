@@ -8,7 +8,7 @@ import json
 import os
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,8 @@ from clv_pipeline.settings import Settings
 
 EXPERIMENT = "clv"
 _LOGGED = "mlflow.json"
+_REFUSED = re.compile(r"[^A-Za-z0-9_\-. :/]")
+_LONGEST = 240
 # MLflow would try for minutes; whoever set these himself keeps them.
 _PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
 
@@ -52,6 +54,19 @@ def log_version(folder: Path, uri: str) -> str | None:
     return None
 
 
+def name_metrics(names: Sequence[str]) -> list[str]:
+    """`names` as MLflow takes them, all different: 'a.purchase_coefficient[b = c]' is 'a.purchase_coefficient.b:c'.
+
+    It refuses brackets, signs, letters beyond ASCII, and more than 250 characters.
+    """
+    named: list[str] = []
+    for name in names:
+        plain = _REFUSED.sub("_", name.replace(" = ", ":").replace("[", ".").removesuffix("]"))[:_LONGEST]
+        number = sum(other == plain or other.startswith(f"{plain} ") for other in named)
+        named.append(f"{plain} {number + 1}" if number else plain)
+    return named
+
+
 def _hide_login(text: str) -> str:
     """`text` without what stands before the host of an address: $MLFLOW_TRACKING_URI may hold a password."""
     return re.sub(r"//[^/\s]*@", "//", text)
@@ -67,8 +82,9 @@ def _log(folder: Path, facts: Mapping[str, Any], uri: str) -> str:
     run = client.create_run(number, run_name=facts["version"], tags=tags).info.run_id
     for name, value in facts["settings"].items():
         client.log_param(run, name, value)
-    for row in facts["parameters"]:
-        client.log_metric(run, f"{row['model']}.{row['parameter']}", row["estimate"])
+    parameters = [f"{row['model']}.{row['parameter']}" for row in facts["parameters"]]
+    for name, row in zip(name_metrics(parameters), facts["parameters"], strict=True):
+        client.log_metric(run, name, row["estimate"])
     for row in facts["metrics"]:
         client.log_metric(run, f"{row['split']}.{row['model']}.{row['metric']}", row["value"])
     for row in facts["backtest"]:

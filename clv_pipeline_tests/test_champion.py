@@ -220,6 +220,23 @@ def test_a_server_without_mlflow_is_refused(
         mlflow_log.find_server(company.settings)
 
 
+def test_coefficients_have_names_that_mlflow_takes() -> None:
+    of = "bg_nbd.purchase_coefficient"
+    levels = ["web", "(none)", "a&b", "a+b", "a b"]
+
+    assert mlflow_log.name_metrics(["bg_nbd.r", *(f"{of}[channel = {level}]" for level in levels)]) == [
+        "bg_nbd.r",
+        f"{of}.channel:web",
+        f"{of}.channel:_none_",
+        f"{of}.channel:a_b",
+        f"{of}.channel:a_b 2",
+        f"{of}.channel:a b",
+    ]
+    validate = pytest.importorskip("mlflow.utils.validation")
+    for name in mlflow_log.name_metrics([f"{of}[größe = {level * 99}]" for level in levels]):
+        validate._validate_metric_name(name)
+
+
 @pytest.mark.slow
 def test_versions_are_copied_to_mlflow_once_and_a_server_that_is_down_stops_nothing(
     open_company: Callable[[str], Warehouse], monkeypatch: pytest.MonkeyPatch
