@@ -44,7 +44,8 @@ def pareto_log_likelihood(values: dict[str, Any], frequency: Any, recency: Any, 
     end = pt.minimum(pt.log((low + T) / start), _CUT / pt.maximum(rate, _SLOWEST))
     v = end[:, None] * ((_NODES + 1) / 2)
     ratio = pt.log1p(excess[:, None] * pt.exp(-v)) - head[:, None]
-    gone = end * pt.dot(pt.exp(-fall[:, None] * v - power[:, None] * ratio), _WEIGHTS / 2)
+    # A sum and no product of matrices: a BLAS in several threads may add in another order the next time.
+    gone = end * (pt.exp(-fall[:, None] * v - power[:, None] * ratio) * (_WEIGHTS / 2)).sum(axis=1)
     scale = fall * pt.log(start) + power * head
     there = scale - (r + frequency) * pt.log(alpha + T) - s * pt.log(beta + T)
     constant = pt.gammaln(r + frequency) - pt.gammaln(r) + r * pt.log(alpha) + s * pt.log(beta)

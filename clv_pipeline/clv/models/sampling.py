@@ -31,6 +31,8 @@ _TAILS = (0.05, 0.95)
 # Starts are spread over this many standard deviations either way, so that R-hat can tell chains apart.
 _SPREAD = 2.0
 _REDRAWS = 100
+# Chains are made at most so many times as long to reach the effective sample size, with something to spare.
+_LONGEST, _SPARE = 4, 1.25
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,10 @@ def draw_nuts(
     `build_objective` gives each chain an objective of its own, since a compiled function serves one thread at a time.
     The prior is a density of the parameters; those that are `logged` stand as their logarithms, so that the density
     there is larger by their product.
-    Metrics: chains, draws (per chain), rhat, ess_bulk, ess_tail, divergences. Same seed and data, same draws.
+    Where the chains mix so slowly that their effective sample is too small, as those of a Pareto/NBD with a long tail
+    of beta do, they are made anew up to four times as long and thinned: nobody has to find out how many draws it takes.
+    Metrics: chains, draws (per chain, before they are thinned), rhat, ess_bulk, ess_tail, divergences. Same seed and
+    data, same draws.
     """
     nutpie, size = import_module("nutpie"), len(mode.theta)
     from_pyfunc = import_module("nutpie.compiled_pyfunc").from_pyfunc
@@ -110,19 +115,34 @@ def draw_nuts(
         ["theta"],
         make_initial_point_fn=lambda chain_seed: np.random.default_rng(chain_seed).uniform(-_SPREAD, _SPREAD, size),
     )
-    trace = nutpie.sample(
-        model,
-        draws=estimation.draws,
-        tune=estimation.tune,
-        chains=estimation.chains,
-        cores=min(estimation.chains, os.cpu_count() or 1),
-        seed=seed,
-        save_warmup=False,
-        progress_bar=False,
-    )
-    theta = np.asarray(trace.posterior["theta"])
-    metrics = diagnose(theta) | {"divergences": float(trace.sample_stats["diverging"].sum())}
-    return theta.reshape(-1, size), metrics
+
+    def sample(draws: int) -> tuple[Draws, dict[str, float]]:
+        trace = nutpie.sample(
+            model,
+            draws=draws,
+            tune=estimation.tune,
+            chains=estimation.chains,
+            cores=min(estimation.chains, os.cpu_count() or 1),
+            seed=seed,
+            save_warmup=False,
+            progress_bar=False,
+        )
+        theta = np.asarray(trace.posterior["theta"])
+        return theta, diagnose(theta) | {"divergences": float(trace.sample_stats["diverging"].sum())}
+
+    theta, metrics = sample(estimation.draws)
+    if (longer := _lengthen(metrics)) > 1:
+        theta, metrics = sample(longer * estimation.draws)
+    return theta[:, ::longer].reshape(-1, size), metrics
+
+
+def _lengthen(metrics: Mapping[str, float]) -> int:
+    """How many times as long chains of these diagnostics have to be; 1 where no length that is in reason would do."""
+    smallest = min(metrics["ess_bulk"], metrics["ess_tail"])
+    if not 0 < smallest < SMALLEST_ESS:
+        return 1
+    longer = int(np.ceil(_SPARE * SMALLEST_ESS / smallest))
+    return longer if longer <= _LONGEST else 1
 
 
 def diagnose(theta: NDArray[np.float64]) -> dict[str, float]:
