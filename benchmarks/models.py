@@ -2,6 +2,11 @@
 
     python benchmarks/models.py --customers 1_000_000 --only laplace
     python benchmarks/models.py --customers 20_000
+    python benchmarks/models.py --customers 1_000_000 --only gradients
+
+NUTS on a million raw rows takes hours. What it costs is the number of gradients times the price of one, and the number
+follows from the posterior: so `gradients` shows that both densities are the same function up to a constant, prices one
+gradient of each, turn about in the same run, and adds a short chain of each from the same start with their steps.
 
 Belongs here: simulated customers, timings, and whether both posteriors are the same. Does not belong here: whether the
 fit is right (`clv_pipeline_tests/clv/`), or the pipeline around it (`measure.py`).
@@ -12,6 +17,7 @@ import resource
 import sys
 import time
 import warnings
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
@@ -19,8 +25,12 @@ import numpy as np
 import polars as pl
 
 from clv_pipeline.clv.models import PARAMETERS, ModelFit, fit_models
-from clv_pipeline.clv.models.likelihoods import load_libraries
+from clv_pipeline.clv.models.likelihoods import compile_posterior, load_libraries
+from clv_pipeline.clv.models.priors import resolve_priors
 from clv_pipeline.clv.models.sampling import diagnose
+
+type Floats = np.ndarray[Any, np.dtype[np.float64]]
+type Density = Callable[[Floats], tuple[float, Floats]]
 
 _SEED = 1
 # CDNOW's customers, over two years of daily acquisitions.
@@ -85,7 +95,95 @@ def measure_nuts(customers: pl.DataFrame, draws: int) -> None:
         )
 
 
-def _sample_with_library(customers: pl.DataFrame, draws: int) -> dict[str, Any]:
+def measure_gradients(customers: pl.DataFrame, evaluations: int, draws: int) -> None:
+    """Whether both posteriors are the same function, seconds of a gradient of each, and a short chain of each."""
+    names = PARAMETERS["bg_nbd"]
+    rows = customers.group_by("frequency", "recency", "T").len().sort("frequency", "recency", "T")
+    weeks = float(customers["T"].to_numpy().mean())
+    data = (rows["frequency"], rows["recency"] / weeks, rows["T"] / weeks, rows["len"])
+    columns = tuple(column.cast(pl.Float64).to_numpy() for column in data)
+    evaluate = compile_posterior("bg_nbd", resolve_priors("bg_nbd", "default"), "NUMBA")
+    scale = np.log([1.0, weeks, 1.0, 1.0])
+
+    def ours(theta: Floats) -> tuple[float, Floats]:
+        value, _, gradient = evaluate(theta - scale, *columns)
+        return float(theta.sum() - value), 1.0 - gradient
+
+    model = _build_library(customers)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        function = model.model.logp_dlogp_function(ravel_inputs=True)
+    function.set_extra_values({})
+    order = [f"{name}_log__" for name in names]
+
+    def theirs(theta: Floats) -> tuple[float, Floats]:
+        place = dict(zip(order, theta, strict=True))
+        raveled = np.array([place[variable.name] for variable in model.model.value_vars])
+        value, gradient = function(raveled)
+        found = {variable.name: part for variable, part in zip(model.model.value_vars, gradient, strict=True)}
+        return float(value), np.array([found[name] for name in order])
+
+    true = np.log([_R, _ALPHA, _A, _B])
+    random = np.random.default_rng(_SEED)
+    places = [true, *(true + random.normal(0, 0.1, len(names)) for _ in range(4))]
+    both = [[density(place) for place in places] for density in (ours, theirs)]
+    levels = np.array([[value for value, _ in values] for values in both])
+    slopes = np.array([[gradient for _, gradient in values] for values in both])
+    differences = np.diff(levels, axis=1)
+    print(f"{customers.height:,} customers, {rows.height:,} distinct rows")
+    print(
+        f"densities are the same but for a constant, to {_differ(differences):.1e}; gradients, to {_differ(slopes):.1e}"
+    )
+    seconds: dict[str, list[float]] = {"ours": [], "library": []}
+    for number in range(evaluations):
+        place = places[number % len(places)] + 1e-6 * number
+        for name, density in (("ours", ours), ("library", theirs)):
+            begun = time.perf_counter()
+            density(place)
+            seconds[name].append(time.perf_counter() - begun)
+    price = {name: float(np.median(found)) for name, found in seconds.items()}
+    print(f"a gradient: ours {price['ours']:.4f} s, library {price['library']:.4f} s, ratio", end=" ")
+    print(f"{price['library'] / price['ours']:.1f} (median of {evaluations}, turn about)")
+    if draws:
+        _measure_chains(ours, theirs, true, draws)
+
+
+def _measure_chains(ours: Density, theirs: Density, start: Floats, draws: int) -> None:
+    """A short chain on each density by the same sampler from the same start, with the gradients that it took."""
+    nutpie, from_pyfunc = import_module("nutpie"), import_module("nutpie.compiled_pyfunc").from_pyfunc
+    took: dict[str, tuple[float, int, Floats]] = {}
+    for name, density in (("ours", ours), ("library", theirs)):
+        count = 0
+
+        def counted(place: Floats, density: Density = density) -> tuple[float, Floats]:
+            nonlocal count
+            count += 1
+            return density(place)
+
+        size = len(start)
+        model = from_pyfunc(
+            size,
+            lambda counted=counted: counted,
+            lambda *_: lambda place: {"theta": place},
+            [np.dtype(np.float64)],
+            [(size,)],
+            ["theta"],
+            make_initial_point_fn=lambda _seed: start,
+        )
+        begun = time.perf_counter()
+        trace = nutpie.sample(model, draws=draws, tune=draws, chains=1, seed=_SEED, progress_bar=False)
+        took[name] = time.perf_counter() - begun, count, np.asarray(trace.posterior["theta"])[0].mean(axis=0)
+    for name, (seconds, count, mean) in took.items():
+        print(f"{name:8} a chain of {draws} + {draws}: {seconds:.1f} s, {count} gradients, means {mean.round(3)}")
+    print(f"ratio    {took['library'][0] / took['ours'][0]:.1f}")
+
+
+def _differ(pair: Floats) -> float:
+    return float(np.max(np.abs(pair[0] - pair[1]) / np.maximum(np.abs(pair[1]), 1e-6 * np.abs(pair).max())))
+
+
+def _build_library(customers: pl.DataFrame) -> Any:
+    """pymc-marketing's BG/NBD on one row per customer, with the priors that ours has in weeks."""
     library = import_module("pymc_marketing.clv")
     prior = import_module("pymc_extras.prior").Prior
     weeks = float(customers["T"].to_numpy().mean())
@@ -95,8 +193,17 @@ def _sample_with_library(customers: pl.DataFrame, draws: int) -> dict[str, Any]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model = library.BetaGeoModel(model_config=config)
+        model.build_model(frame)
+    return model
+
+
+def _sample_with_library(customers: pl.DataFrame, draws: int) -> dict[str, Any]:
+    model = _build_library(customers)
+    frame = customers.select("frequency", "recency", "T").with_row_index("customer_id").to_pandas()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         model.fit(frame, method="mcmc", draws=draws, tune=draws, chains=4, random_seed=_SEED, progressbar=False)
-    return {name: np.asarray(model.idata.posterior[name]) for name in modes}
+    return {name: np.asarray(model.idata.posterior[name]) for name in PARAMETERS["bg_nbd"]}
 
 
 def _read_draws(fit: ModelFit, parameter: str) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
@@ -108,10 +215,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--customers", type=int, default=20_000)
     parser.add_argument("--draws", type=int, default=500, help="per chain of NUTS, after as many steps of tuning")
-    parser.add_argument("--only", choices=["laplace", "nuts"])
+    parser.add_argument("--evaluations", type=int, default=20, help="of each gradient that is timed")
+    parser.add_argument("--only", choices=["laplace", "nuts", "gradients"])
     chosen = parser.parse_args()
     customers = simulate_customers(chosen.customers)
     load_libraries()
+    if chosen.only == "gradients":
+        measure_gradients(customers, chosen.evaluations, chosen.draws)
+        return
     if chosen.only != "nuts":
         measure_laplace(customers)
     if chosen.only != "laplace":
