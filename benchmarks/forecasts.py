@@ -19,7 +19,7 @@ import numpy as np
 import polars as pl
 from purchase_logs import HELD, LEARNT, REAL, simulate
 
-from clv_pipeline.clv.backtest import BASELINES, Fold, choose_model, fit_candidates, learn_fold, run_fold
+from clv_pipeline.clv.backtest import BASELINES, Fold, choose_model, judge_folds
 from clv_pipeline.clv.models import PURCHASE_MODELS
 
 LEVELS = (50, 80, 90, 95)
@@ -84,16 +84,29 @@ def shorten_horizon(log: pl.DataFrame, origin: tuple[int, int]) -> int:
     return max(1, min(12, int(months / 2.5), months - 3))
 
 
+def go_back(origin: tuple[int, int], months: int) -> tuple[int, int]:
+    """The month `months` before `origin`."""
+    number = origin[0] * 12 + origin[1] - 1 - months
+    return number // 12, number % 12 + 1
+
+
+def take_years(log: pl.DataFrame, origin: tuple[int, int], months: int) -> list[Fold]:
+    """The forecasts of the same months one year before and two, as `stages/backtest_folds.py` takes them."""
+    first: date = log["day"].min()  # pyright: ignore[reportAssignmentType]
+    known = (origin[0] - first.year) * 12 + origin[1] - first.month + 1
+    lags = [12 * number * -(-months // 12) for number in (1, 2)]
+    return [take_fold(log, go_back(origin, lag), months) for lag in lags if known - lag >= max(months, 3)]
+
+
 def judge(name: str, log: pl.DataFrame, origin: tuple[int, int], months: int) -> Iterator[dict[str, object]]:
     """One row per forecast and target."""
     horizon = shorten_horizon(log, origin)
-    number = origin[0] * 12 + origin[1] - 1 - horizon
-    earlier = take_fold(log, (number // 12, number % 12 + 1), horizon)
-    taught = run_fold(earlier, PURCHASE_MODELS, priors="default")
-    fitted, _ = fit_candidates(earlier.customers, PURCHASE_MODELS, priors="default")
+    before = go_back(origin, horizon)
+    folds = take_fold(log, origin, months), take_fold(log, before, horizon)
+    years = take_years(log, origin, months), take_years(log, before, horizon)
+    judgement = judge_folds(folds, (), ((), *years), PURCHASE_MODELS, priors="default", recalibrate=True)
+    result, taught = judgement.results
     chosen = choose_model([taught.measures]).filter("chosen")["model"].item()
-    fold = take_fold(log, origin, months)
-    result = run_fold(fold, PURCHASE_MODELS, priors="default", issued=learn_fold(earlier, fitted))
     wide = result.measures.filter(segment="all").pivot("metric", index=["model", "target"], values="value")
     for row in wide.iter_rows(named=True):
         yield {"log": name, "origin": f"{origin[0]}-{origin[1]:02}", "months": months, "auto": chosen, **row}
@@ -112,8 +125,10 @@ def print_case(rows: list[dict[str, object]]) -> None:
         total = 100 * float(str(row["total_error"]))
         error = f"{row['target']:9} {row['model']:24} total {total:+7.2f}%  MAE {row['mae']:9.3f}"
         covered = ""
+        if row["model"] in PURCHASE_MODELS and row.get("pace"):
+            covered = f"  pace {row['pace']:.3f}, without {100 * float(str(row['uncorrected_total_error'])):+.2f}%"
         if row["model"] in PURCHASE_MODELS:
-            covered = f"  held {say_coverage(row)}, uncorrected {say_coverage(row, 'uncorrected_')}"
+            covered += f"  held {say_coverage(row)}, uncorrected {say_coverage(row, 'uncorrected_')}"
         print(error + covered)
 
 
@@ -127,12 +142,25 @@ def summarise(rows: list[dict[str, object]]) -> None:
             held = part[column].to_numpy()
             inside = ((held >= 0.88) & (held <= 0.92)).mean()
             print(f"  {target[0]:9} {column:24} {inside:6.1%}  {held.min():.3f} to {held.max():.3f}")
-    print("Mean size of the total error:")
+    print("Mean size of the total error, and without the pace; the share of cases no worse than the best baseline:")
     auto = frame.filter(pl.col("model") == pl.col("auto")).with_columns(model=pl.lit("auto"))
     compared = pl.concat([frame.filter(pl.col("model").is_in([*PURCHASE_MODELS, *BASELINES])), auto])
-    sizes = compared.group_by("model", "target").agg(pl.col("total_error").abs().mean(), pl.len())
+    if "uncorrected_total_error" not in compared.columns:
+        compared = compared.with_columns(uncorrected_total_error=pl.lit(None, pl.Float64))
+    plain = pl.coalesce("uncorrected_total_error", "total_error").abs().mean().alias("plain")
+    sizes = compared.group_by("model", "target").agg(pl.col("total_error").abs().mean(), plain, pl.len())
     for row in sizes.sort("target", "total_error").iter_rows(named=True):
-        print(f"  {row['target']:9} {row['model']:24} {row['total_error']:6.2%} over {row['len']}")
+        print(f"  {row['target']:9} {row['model']:24} {row['total_error']:6.2%}, {row['plain']:6.2%} over {row['len']}")
+    case = ["log", "origin", "months", "target"]
+    least = (
+        compared.filter(pl.col("model").is_in(list(BASELINES))).group_by(case).agg(pl.col("total_error").abs().min())
+    )
+    held = auto.join(least, on=case, suffix="_best")
+    for target, part in held.group_by("target", maintain_order=True):
+        better = (part["total_error"].abs() <= part["total_error_best"] + 1e-12).mean()
+        print(
+            f"  {target[0]:9} auto no worse in total than the best baseline in hindsight: {better:.0%} of {part.height}"
+        )
     best = models.group_by("log", "origin", "months", "target").agg(pl.col("mae").min().alias("best"))
     regret = auto.join(best, on=["log", "origin", "months", "target"]).with_columns(pl.col("mae") / pl.col("best") - 1)
     print("Regret of auto in MAE: mean, largest, share within 2%:")

@@ -233,6 +233,8 @@ MEANINGS = {
     "clv_lower_95": "lower end of the range that holds that profit with 95%",
     "clv_upper_95": "upper end of the range that holds that profit with 95%",
     "clv_sd": "standard deviation of that profit",
+    "clv_uncorrected": "that profit at a pace of 1",
+    "pace": "factor on all rates of purchase within the horizon, from the forecasts of earlier years",
     "residual_clv": "discounted profit expected in all the time to come; null without discounting",
     "discount": "average factor by which later purchases count less",
     "level": "what kind of group is summed over",

@@ -64,10 +64,12 @@ class Backtest(Section):
     """How far ahead a fit is judged, from how many earlier months, and how much history each of them needs.
 
     `horizon_months` defaults to value.horizon_months, shortened to what the history allows. `recalibrate` says whether
-    what an earlier fold taught about the intervals corrects those of the scores.
+    what an earlier fold taught about the intervals corrects those of the scores, `correct_pace` whether
+    the error in total of the same forecast in earlier years corrects the pace of purchases.
     """
 
     horizon_months: int | None = Field(default=None, ge=1, le=120)
     folds: int = Field(default=1, ge=1, le=12)
     min_months: int = Field(default=3, ge=1, le=120)
     recalibrate: bool = True
+    correct_pace: bool = True

@@ -63,7 +63,8 @@ _SUMMARIES = {
         SELECT s.*, r.frequency, r.recency, r."T", r.spend FROM scores.customers s JOIN rfm.customers r
         USING (as_of, customer_id) WHERE as_of = {as_of} ORDER BY clv, customer_id DESC LIMIT 10""",
     "scores.deciles": """
-        SELECT decile, count(*) AS customers, sum(clv) AS clv, sum(expected_purchases) AS expected_purchases
+        SELECT decile, count(*) AS customers, sum(clv) AS clv, sum(expected_purchases) AS expected_purchases,
+            sum(clv_uncorrected) AS clv_uncorrected, max(pace) AS pace
         FROM scores.customers WHERE as_of = {as_of} GROUP BY decile ORDER BY decile""",
     "scores.ranges": """
         SELECT count(*) AS customers, count(*) FILTER (WHERE clv > 0 AND clv_upper = 0) AS unlikely

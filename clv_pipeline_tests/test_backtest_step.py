@@ -114,6 +114,27 @@ def test_the_intervals_of_a_fold_are_those_that_an_earlier_one_taught(tmp_path: 
         assert read(corrected, model, "mae") == read(as_it_is, model, "mae")
 
 
+def test_the_pace_of_the_scores_is_learnt_from_the_same_months_of_the_year_before(tmp_path: Path) -> None:
+    rows = [
+        (f"o{number}-{visit}", f"c{number:03}", FIRST_DAY + timedelta(days=number % 80 + 30 * visit), "p", 1, 10)
+        for number in range(120)
+        for visit in range(24 if number % 3 == 0 else 1)
+    ]
+    paces: list[list[float]] = []
+    for on in ("true", "false"):
+        house = Warehouse(tmp_path / on, extra=f"[backtest]\ncorrect_pace = {on}\n")
+        house.deliver("orders.csv", rows)
+        house.refresh("2025-01", STEPS)
+        found = house.query("SELECT DISTINCT origin, model, pace FROM models.recalibration ORDER BY model")
+        # After 25 months the backtest looks ten months ahead; the pace comes from a year ago, for the whole horizon.
+        assert found["origin"].to_list() == ["2024-03"] * 3
+        paces.append(found["pace"].to_list())
+
+    # CDNOW's customers leave, these did not.
+    assert min(paces[0]) > 1.1
+    assert paces[1] == [1.0] * 3
+
+
 def test_auto_takes_the_model_that_did_best(tmp_path: Path) -> None:
     house = Warehouse(tmp_path / "auto", extra='[models]\ntransactions = "auto"\n')
     measures = run(house, buy(120, later=28))

@@ -69,6 +69,7 @@ EVERY_SETTING = {
     "backtest.folds": ("4", 4),
     "backtest.min_months": ("12", 12),
     "backtest.recalibrate": ("false", False),
+    "backtest.correct_pace": ("false", False),
     "drift.reference": ("2020-03", "2020-03"),
     "drift.psi_warn": ("0.2", 0.2),
     "drift.psi_alert": ("0.5", 0.5),

@@ -73,6 +73,8 @@ def _print(settings: Settings, month: str, customer: dict[str, Any]) -> None:
     grid.add_row("= CLV", clv, average, f"discounted profit expected over a horizon of {horizon}")
     console.print(grid)
     console.print()
+    if sentence := words.describe_pace(customer["pace"], customer["clv_uncorrected"], currency):
+        _say(sentence)
     _say(words.describe_ranges(customer, currency))
     if customer["residual_clv"] is not None:
         _say(f"Without a horizon, the rest of the lifetime is worth {n.money(customer['residual_clv'], currency)}.")

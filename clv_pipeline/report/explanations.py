@@ -67,6 +67,17 @@ def describe_ranges(customer: Mapping[str, Any], currency: str) -> str:
     return f"What the customer will really bring lies, {n.join_words(parts)}."
 
 
+def describe_pace(pace: float | None, uncorrected: float | None, currency: str) -> str:
+    """What the pace did to a value, which would be `uncorrected` without; '' where it did nothing."""
+    if pace is None or uncorrected is None or pace == 1:
+        return ""
+    missed = "low" if pace > 1 else "high"
+    return (
+        f"All rates of purchase are multiplied by {n.plain(pace, 2)} (the pace): forecasts of the same months in"
+        f" earlier years were too {missed} in total: without it this would be {n.money(uncorrected, currency)}."
+    )
+
+
 def write_range(low: float, high: float, currency: str) -> str:
     """'between $2 and $80'; 'at 0' where both are."""
     if high == 0:

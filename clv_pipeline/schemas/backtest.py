@@ -70,6 +70,7 @@ class Recalibration(Table):
     level: float = pa.Field(ge=0.0, le=1.0, description="level of the model's own predictive distribution")
     reached: float = pa.Field(ge=0.0, le=1.0, description="share of customers that really lay below it")
     volatility: float = pa.Field(ge=0.0, lt=INFINITY, description="variance of the logarithm of a rate in a week")
+    pace: float = pa.Field(gt=0.0, lt=INFINITY, description="factor on all rates of purchase within the horizon")
     customers: int = pa.Field(ge=1, description="customers that it was learnt from")
 
     key = require_key("as_of", "model", "target", "level")

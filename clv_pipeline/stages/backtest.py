@@ -20,7 +20,14 @@ from clv_pipeline.clv.backtest import (
 from clv_pipeline.fitting import Asked, ask, is_prepared
 from clv_pipeline.pictures import draw_calibration, draw_choice, draw_tracking
 from clv_pipeline.schemas import backtest as schemas
-from clv_pipeline.stages.backtest_folds import PERIODS, Origin, choose_lesson, choose_origins, take_fold
+from clv_pipeline.stages.backtest_folds import (
+    PERIODS,
+    Origin,
+    choose_lesson,
+    choose_origins,
+    choose_years,
+    take_fold,
+)
 from clv_pipeline.stages.refit import REFIT_READS, REFITS, REFITS_TABLE, carry_over, find_refit, tabulate_refit
 from clv_pipeline.state import HIDDEN
 from clv_pipeline.steps import Reach, Read, Step, StepSpec, Table
@@ -38,10 +45,21 @@ _FEWEST_CUSTOMERS, _FEWEST_REPEATERS = 100, 10
 
 
 @dataclass(frozen=True)
+class _Folds:
+    """Those that are judged, the latest first; the one that only teaches; and for the scores and each that is judged,
+    the forecasts of the same months in earlier years.
+    """
+
+    judged: list[Fold]
+    lessons: list[Fold]
+    years: list[list[Fold]]
+
+
+@dataclass(frozen=True)
 class _Ahead:
     """The folds of an as-of month, and what was asked of them before the step runs."""
 
-    folds: list[Fold]
+    folds: "_Folds"
     judgement: Asked[Judgement]
 
 
@@ -63,13 +81,14 @@ def _judge(step: Step) -> dict[str, pl.DataFrame]:
     origins = choose_origins(step)
     ahead = _ahead.pop(BACKTEST.inputs(step.state, step.period) or "", None)
     folds = ahead.folds if ahead else take_folds(step, origins)
-    if not folds:
+    if not folds.judged:
         step.record(_CHOICE, {"notes": [_explain_nothing(step, origins)]})
         return {table.name: table.schema.empty() for table in BACKTEST.tables if table.name != REFITS}
-    judgement = (ahead.judgement if ahead else _ask_judgement(step, origins, folds)).result()
+    judgement = (ahead.judgement if ahead else _ask_judgement(step, folds)).result()
     results = list(zip(origins, judgement.results, strict=False))
     first, latest = origins[0], results[0][1]
-    weeks = track_weeks(folds[0].customers, _count_weeks(step, first), latest.fitted, first.weeks)
+    actual = _count_weeks(step, first)
+    weeks = track_weeks(folds.judged[0].customers, actual, latest.fitted, first.weeks, judgement.paces)
     notes = [note for _, result in results for note in result.notes]
     choice = choose_model([result.measures for _, result in results])
     step.record(_CHOICE, {"notes": list(dict.fromkeys(notes))})
@@ -77,12 +96,12 @@ def _judge(step: Step) -> dict[str, pl.DataFrame]:
     return _name_tables(step, results, weeks, choice) | recalibrations
 
 
-def _ask_judgement(step: Step, origins: Sequence[Origin], folds: Sequence[Fold]) -> Asked[Judgement]:
-    """Has the folds judged: those that have an origin, taught by one before them where there is one."""
+def _ask_judgement(step: Step, folds: _Folds) -> Asked[Judgement]:
+    """Has the folds judged, taught by those before them where there are such."""
     models = step.settings.models
-    judged, lessons = folds[: len(origins)], folds[len(origins) :]
     recalibrate = step.settings.backtest.recalibrate
-    return ask(judge_folds, judged, lessons, models.candidates, priors=models.priors, recalibrate=recalibrate)
+    given = folds.judged, folds.lessons, folds.years, models.candidates
+    return ask(judge_folds, *given, priors=models.priors, recalibrate=recalibrate)
 
 
 def ask_backtest_ahead(step: Step) -> None:
@@ -92,20 +111,40 @@ def ask_backtest_ahead(step: Step) -> None:
         return
     origins = choose_origins(step)
     _ahead.clear()
-    if folds := take_folds(step, origins):
-        _ahead[made_from] = _Ahead(folds, _ask_judgement(step, origins, folds))
+    folds = take_folds(step, origins)
+    if folds.judged:
+        _ahead[made_from] = _Ahead(folds, _ask_judgement(step, folds))
 
 
-def take_folds(step: Step, origins: Sequence[Origin]) -> list[Fold]:
-    """The folds of the origins and of the lesson, up to the first with too few customers to judge a model by."""
-    folds: list[Fold] = []
-    for origin in (*origins, *choose_lesson(step, origins)):
-        fold = take_fold(step, origin)
-        repeaters = fold.customers.filter(pl.col("frequency") > 0).height
-        if fold.customers.height < _FEWEST_CUSTOMERS or repeaters < _FEWEST_REPEATERS:
-            break
-        folds.append(fold)
-    return folds
+def take_folds(step: Step, origins: Sequence[Origin]) -> _Folds:
+    """The folds of the origins, of the lesson and of the years before, each up to the first that has too few customers
+    to judge a model by.
+    """
+    known: dict[Origin, Fold | None] = {}
+
+    def take_while_enough(wanted: Sequence[Origin]) -> list[Fold]:
+        folds: list[Fold] = []
+        for origin in wanted:
+            if origin not in known:
+                known[origin] = _take_enough(step, origin)
+            if (fold := known[origin]) is None:
+                break
+            folds.append(fold)
+        return folds
+
+    judged = take_while_enough(origins)
+    lessons = take_while_enough(choose_lesson(step, origins)) if len(judged) == len(origins) else []
+    if not judged:
+        return _Folds([], [], [])
+    forecasts = [(origins[0].until, step.settings.value.horizon_months)]
+    forecasts += [(origin.month, origin.horizon_months) for origin in origins[: len(judged)]]
+    return _Folds(judged, lessons, [take_while_enough(choose_years(step, *forecast)) for forecast in forecasts])
+
+
+def _take_enough(step: Step, origin: Origin) -> Fold | None:
+    fold = take_fold(step, origin)
+    repeaters = fold.customers.filter(pl.col("frequency") > 0).height
+    return fold if fold.customers.height >= _FEWEST_CUSTOMERS and repeaters >= _FEWEST_REPEATERS else None
 
 
 def _explain_nothing(step: Step, origins: list[Origin]) -> str:

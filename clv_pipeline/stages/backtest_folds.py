@@ -7,6 +7,7 @@ Belongs here: which months are origins, and their customers before and after. Do
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from math import ceil
 
 import polars as pl
 
@@ -77,6 +78,25 @@ def choose_lesson(step: Step, origins: Sequence[Origin]) -> list[Origin]:
     if horizon < 1:
         return []
     return [Origin(shift_period(until, -horizon), until, last_day(until), horizon)]
+
+
+def choose_years(step: Step, month: str, horizon: int) -> list[Origin]:
+    """The origins that forecast the months of a forecast of `horizon` months from `month`, a year before and two.
+
+    Of a longer horizon so many years before that it has ended. As far as each has a history as long as the horizon, and
+    [backtest] min_months; none where the pace is not to be corrected.
+    """
+    if not step.settings.backtest.correct_pace:
+        return []
+    years: list[Origin] = []
+    for number in (1, 2):
+        origin = shift_period(month, -_YEAR * number * ceil(horizon / _YEAR))
+        history = sum(period <= origin for period in step.state.periods)
+        if history < max(horizon, step.settings.backtest.min_months):
+            break
+        until = shift_period(origin, horizon)
+        years.append(Origin(origin, until, last_day(until), horizon))
+    return years
 
 
 def _choose_horizon(settings: Settings, months: int) -> int:

@@ -191,7 +191,7 @@ def test_units_of_time_and_money_do_not_change_the_forecast(  # noqa: PLR0917
     in_one = score(customer, make_parameters(model)).select(in_money).row(0)
     in_other = score(dear, make_parameters(model, money=money)).select(in_money).row(0)
     assert in_other == pytest.approx([value * money for value in in_one], rel=1e-9)
-    assert len(in_one) == 12
+    assert len(in_one) == 13
 
 
 @pytest.mark.slow

@@ -18,6 +18,8 @@ SELECT
     s.clv_lower_95,
     s.clv_upper_95,
     s.residual_clv,
+    s.pace,
+    s.clv_uncorrected,
     s.decile,
     r.frequency,
     r.recency,

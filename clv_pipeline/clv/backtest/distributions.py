@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from clv_pipeline.clv.backtest import calibration
 from clv_pipeline.clv.backtest.holdout import Fold, thin
 from clv_pipeline.clv.backtest.learning import learn_recalibration
+from clv_pipeline.clv.backtest.pace import find_pace, measure_miss
 from clv_pipeline.clv.scores import Models, Probabilities, Recalibration
-from clv_pipeline.clv.scores.recalibration import UNCHANGED
+from clv_pipeline.clv.scores.recalibration import UNCHANGED, quicken_models
 
 type Codes = NDArray[np.int64]
 type Row = tuple[str, str, str, str, float]
@@ -89,10 +90,19 @@ def measure_uncorrected(fold: Fold, fitted: Sequence[Models]) -> Iterator[Row]:
                 yield models.purchase_model, target, "all", f"uncorrected_{metric}", value
 
 
-def learn_fold(fold: Fold, fitted: Sequence[Models]) -> dict[str, Recalibration]:
-    """What each of the `fitted` models has to learn from the fold, from every k-th customer."""
+def learn_fold(fold: Fold, fitted: Sequence[Models], *, levelled: bool = False) -> dict[str, Recalibration]:
+    """What each of the `fitted` models has to learn from the fold, from every k-th customer.
+
+    `levelled`: at the pace that this fold turned out to have, where the next forecast has a pace of its own: a total
+    that was missed is not taken for ranges that are too narrow.
+    """
     few, _ = thin(fold.customers.sort("customer_id"), calibration.MOST_TRANSFORMED)
-    return {models.purchase_model: learn_recalibration(models, few, fold.weeks) for models in fitted}
+    learnt: dict[str, Recalibration] = {}
+    for models in fitted:
+        miss = measure_miss(models, fold) if levelled else None
+        at_pace = quicken_models(models, find_pace(miss, miss.error)) if miss else models
+        learnt[models.purchase_model] = learn_recalibration(at_pace, few, fold.weeks)
+    return learnt
 
 
 def share_pits(located: Sequence[Located]) -> pl.DataFrame:

@@ -30,6 +30,7 @@ from clv_pipeline.clv.backtest.metrics import (
 from clv_pipeline.clv.backtest.newcomers import measure_newcomers
 from clv_pipeline.clv.models import fit_models, fit_nbd
 from clv_pipeline.clv.scores import Models, Recalibration
+from clv_pipeline.clv.scores.recalibration import UNCHANGED
 
 type Vector = NDArray[np.float64]
 type Codes = NDArray[np.int64]
@@ -83,9 +84,9 @@ def run_fold(
 ) -> FoldResult:
     """Fits `models` to what was known at the origin, forecasts with them and the baselines, and measures both.
 
-    `issued`: by model, what was known at the origin of how far its distributions can be trusted, from an earlier fold:
-    coverage, log-likelihood and PIT are those of the corrected distributions, and 'uncorrected_coverage_..' stands
-    beside them.
+    `issued`: by model, what was known at the origin of how far its forecasts can be trusted, from earlier folds: every
+    measure is that of the corrected forecast, and 'uncorrected_coverage_..' stands beside it; with a pace other than 1
+    there are 'pace', 'uncorrected_total_error' and 'uncorrected_mae' too.
     Everything is estimated from customers as known at the origin. The result depends neither on the order of rows nor
     on the clock. Raises ModelError only for settings that no data could satisfy.
     """
@@ -97,12 +98,15 @@ def run_fold(
     fold = Fold(customers, fold.newcomers, fold.earlier, fold.weeks, fold.last_weeks)
     without_dropout, _ = fit_nbd(customers)
     nbd = without_dropout["r"], without_dropout["alpha"]
-    forecasts = {found.purchase_model: forecast_candidate(found, customers, fold.weeks) for found in fitted}
+    issued = issued or {}
+    quick = [issued.get(found.purchase_model, UNCHANGED).quicken(found) for found in fitted]
+    forecasts = {found.purchase_model: forecast_candidate(found, customers, fold.weeks) for found in quick}
     forecasts |= forecast_baselines(fold, nbd, fitted[0] if fitted else None)
-    located = locate_all(fold, fitted, nbd, issued or {})
+    located = locate_all(fold, fitted, nbd, issued)
     groups = {name: found for name, found in _group(customers, np.zeros(customers.height)).items() if name != "decile"}
     rows = [*measure_distributions(located, groups), *(measure_uncorrected(fold, fitted) if issued else ())]
     rows += [row for name, forecast in forecasts.items() for row in _measure_forecast(name, forecast, customers)]
+    rows += _measure_unquickened(fold, fitted, issued)
     rows += [
         ("nbd" if found is None else found.purchase_model, "purchases", "newcomers", metric, value)
         for found in (*fitted, None)
@@ -115,6 +119,25 @@ def run_fold(
         fitted,
         notes,
     )
+
+
+def _measure_unquickened(fold: Fold, fitted: Sequence[Models], issued: Mapping[str, Recalibration]) -> list[Row]:
+    """The pace of each model that has one, and the errors that it would have made without."""
+    rows: list[Row] = []
+    for found in fitted:
+        name = found.purchase_model
+        if (pace := issued.get(name, UNCHANGED).pace) == 1:
+            continue
+        plain = forecast_candidate(found, fold.customers, fold.weeks)
+        for target in TARGETS:
+            measures = measure_all(read_actual(fold.customers, target), read_forecast(plain, target))
+            rows.append((name, target, "all", "pace", pace))
+            rows += [
+                (name, target, "all", f"uncorrected_{metric}", measures[metric])
+                for metric in ("total_error", "mae")
+                if metric in measures
+            ]
+    return rows
 
 
 def read_actual(customers: pl.DataFrame, target: str) -> Vector:

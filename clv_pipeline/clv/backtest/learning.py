@@ -1,7 +1,8 @@
 """What a holdout teaches about the predictive distributions of the next forecast.
 
 Belongs here: the volatility of rates by maximum likelihood, and the levels that were really reached. Does not belong
-here: what is done with them (`clv/scores/recalibration.py`), or whether it helped (`folds.py`).
+here: what is done with them (`clv/scores/recalibration.py`), the pace of all purchases (`pace.py`), or whether
+it helped (`folds.py`).
 """
 
 from collections.abc import Mapping
@@ -31,6 +32,7 @@ RECALIBRATION_SCHEMA = {
     "level": pl.Float64,
     "reached": pl.Float64,
     "volatility": pl.Float64,
+    "pace": pl.Float64,
     "customers": pl.Int64,
 }
 
@@ -53,10 +55,10 @@ def learn_recalibration(models: Models, customers: pl.DataFrame, weeks: float) -
 def tabulate_recalibrations(learnt: Mapping[str, Recalibration], customers: int) -> pl.DataFrame:
     """One row per model, target and level; `customers` that they were learnt from."""
     rows = [
-        (model, target, float(level), float(reached), found.volatility, customers)
+        (model, target, float(level), float(reached), found.volatility, found.pace, customers)
         for model, found in learnt.items()
         for target in TARGETS
-        for level, reached in zip(LEVELS, found.reached[target], strict=True)
+        for level, reached in zip(LEVELS, found.reached.get(target, LEVELS), strict=True)
     ]
     return pl.DataFrame(rows, schema=RECALIBRATION_SCHEMA, orient="row")
 

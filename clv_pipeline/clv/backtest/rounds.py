@@ -5,7 +5,7 @@ teaches (`learning.py`).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
@@ -13,21 +13,27 @@ from clv_pipeline.clv.backtest.distributions import learn_fold
 from clv_pipeline.clv.backtest.folds import FoldResult, run_fold
 from clv_pipeline.clv.backtest.holdout import Fold, fit_candidates
 from clv_pipeline.clv.backtest.learning import tabulate_recalibrations
+from clv_pipeline.clv.backtest.pace import learn_paces
 from clv_pipeline.clv.models import fit_models
-from clv_pipeline.clv.scores import Recalibration
+from clv_pipeline.clv.scores import Models, Recalibration
+from clv_pipeline.clv.scores.recalibration import UNCHANGED
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """The folds' results, the latest fold first, and what the latest teaches (RECALIBRATION_SCHEMA)."""
+    """The folds' results, the latest fold first; the pace at which fold 1 was forecast by model; and what the scores
+    have to learn (RECALIBRATION_SCHEMA).
+    """
 
     results: Sequence[FoldResult]
+    paces: Mapping[str, float]
     recalibrations: pl.DataFrame
 
 
 def judge_folds(
     folds: Sequence[Fold],
     lessons: Sequence[Fold],
+    years: Sequence[Sequence[Fold]],
     candidates: Sequence[str],
     *,
     priors: str | Mapping[str, Mapping[str, Mapping[str, object]]],
@@ -35,16 +41,32 @@ def judge_folds(
 ) -> Judgement:
     """Judges `candidates` on `folds`, which come the latest first.
 
-    From the earliest on, so that each fold is judged with the intervals that would have been issued at its origin:
-    `lessons`, one or none, is the fold before the earliest, which only teaches.
+    From the earliest on, so that each fold is judged with the forecasts that would have been issued at its origin:
+    `lessons`, one or none, is the fold before the earliest, which only teaches. `years`: for the scores, then for each
+    of `folds`, those that forecast the same months one year before and two, as far as there are such; they give the
+    pace (`pace.py`). A fold that stands in several places is one object.
     """
-    learnt: dict[str, Recalibration] = {}
-    for fold in lessons:
-        fitted, _ = fit_candidates(fold.customers, candidates, priors=priors, fit=fit_models)
-        learnt = learn_fold(fold, fitted)
+    memo: dict[int, Sequence[Models]] = {}
+
+    def fit(fold: Fold) -> Sequence[Models]:
+        if id(fold) not in memo:
+            memo[id(fold)], _ = fit_candidates(fold.customers, candidates, priors=priors, fit=fit_models)
+        return memo[id(fold)]
+
+    def learn(fold: Fold | None, before: Sequence[Fold]) -> dict[str, Recalibration]:
+        """What is issued after `fold`, where `before` are the forecasts of the same months."""
+        learnt = learn_fold(fold, fit(fold), levelled=bool(before)) if fold and recalibrate else {}
+        paces = learn_paces([(year, fit(year)) for year in before])
+        return {name: replace(learnt.get(name, UNCHANGED), pace=paces.get(name, 1.0)) for name in learnt | paces}
+
+    issued = learn(next(iter(lessons), None), years[-1])
     results: list[FoldResult] = []
-    for fold in reversed(folds):
-        result = run_fold(fold, candidates, priors=priors, fit=fit_models, issued=learnt)
-        learnt = learn_fold(fold, result.fitted) if recalibrate else {}
+    latest: dict[str, Recalibration] = {}
+    for number in reversed(range(len(folds))):
+        latest = issued
+        result = run_fold(folds[number], candidates, priors=priors, fit=fit_models, issued=issued)
+        memo[id(folds[number])] = result.fitted
+        issued = learn(folds[number], years[number])
         results.insert(0, result)
-    return Judgement(results, tabulate_recalibrations(learnt, folds[0].customers.height))
+    paces = {name: found.pace for name, found in latest.items()}
+    return Judgement(results, paces, tabulate_recalibrations(issued, folds[0].customers.height))

@@ -16,6 +16,7 @@ from clv_pipeline.clv.models import expected_purchases
 from clv_pipeline.clv.models.covariates import list_columns
 from clv_pipeline.clv.models.purchases import as_columns
 from clv_pipeline.clv.scores import Models
+from clv_pipeline.clv.scores.recalibration import quicken_models
 
 type Vector = NDArray[np.float64]
 
@@ -34,14 +35,18 @@ _MOST_TRACKED = 4_000
 
 
 def track_weeks(
-    customers: pl.DataFrame, actual: Mapping[int, float], fitted: Sequence[Models], weeks: float
+    customers: pl.DataFrame,
+    actual: Mapping[int, float],
+    fitted: Sequence[Models],
+    weeks: float,
+    paces: Mapping[str, float] | None = None,
 ) -> pl.DataFrame:
     """Repeat purchases a week and up to it, by model.
 
     `customers`: frequency, recency, T (weeks) at the origin, and attributes. `actual`: repeat purchases by week; week 0
     ends with the origin, week 1 is the first after it. Until the origin the model expects E[X(t)] of a new customer
     since each one's first day, after it the forecast given what was known at the origin, so that its sum is that of the
-    backtest.
+    backtest; `paces` are those of the forecasts, by model.
     Days after the last whole week are left out.
     """
     ages = np.rint(read_vector(customers, "T") * 7).astype(np.int64)
@@ -57,7 +62,8 @@ def track_weeks(
             before = _expect_each_before(models, distinct, numbers[numbers <= 0])
         else:
             before = _expect_before(models, starts, numbers[numbers <= 0])
-        after = before[-1] + _expect_after(models, distinct, numbers[numbers > 0].astype(np.float64), weeks)
+        quick = quicken_models(models, (paces or {}).get(models.purchase_model, 1.0))
+        after = before[-1] + _expect_after(quick, distinct, numbers[numbers > 0].astype(np.float64), weeks)
         cumulative = np.concatenate([before, after])
         tables.append(
             pl.DataFrame(

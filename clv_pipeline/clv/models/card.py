@@ -30,10 +30,12 @@ _LIMITS = {
     "mean_spend": "Differences in spend between customers are not in the forecast.",
 }
 _ALWAYS = (
-    "It knows no seasons, prices or campaigns: it expects the next months to be like those it has seen.",
+    "It knows no seasons, prices or campaigns: it expects the next months to be like those it has seen, but for the"
+    " pace, where forecasts of earlier years give one.",
     "It says what a customer will do, not what would change it; do not read an effect of marketing into it.",
 )
 _MEASURES = ("forecast", "actual", "mae", "rmse")
+_PACE, _WITHOUT = "pace", "uncorrected_total_error"
 
 
 @dataclass(frozen=True)
@@ -134,7 +136,19 @@ def _describe_performance(facts: CardFacts) -> list[str]:
     texts = list(facts.choice["sentence"]) if facts.choice.height else []
     for target, unit in (("purchases", "purchases"), ("spend", facts.currency)):
         texts += _compare(facts, target, unit)
-    return texts
+    return [*texts, *_describe_pace(facts)]
+
+
+def _describe_pace(facts: CardFacts) -> list[str]:
+    """What earlier years' errors in total did to the backtest's forecast of this model."""
+    own = facts.backtest.filter(pl.col("target") == "purchases", pl.col("model").is_in(_list_models(facts)))
+    found = dict(own.select("metric", "value").iter_rows())
+    if _PACE not in found or _WITHOUT not in found:
+        return []
+    return [
+        f"Its forecast holds a pace: all rates times {found[_PACE]:.2f}, from its errors in total in earlier years;"
+        f" without, purchases would have been off by {found[_WITHOUT]:+.1%} instead of {found['total_error']:+.1%}."
+    ]
 
 
 def _compare(facts: CardFacts, target: str, unit: str) -> list[str]:

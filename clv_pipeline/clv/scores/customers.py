@@ -45,10 +45,11 @@ def score_customers(
     `customers`: customer_id, frequency, recency, T (weeks), monetary_value (null without a repeat purchase), and the
     attributes that the purchase model was fitted with (`covariates.name_column`).
     `parameters`: model, parameter, estimate of one purchase model and one spend model (see `fit_models`).
-    `recalibration`: what the backtest says of the distributions; it moves bounds and clv_sd, never an expectation.
+    `recalibration`: what the backtest says of the forecasts. Its pace, a factor on all rates of purchase after T, moves
+    everything but p_alive and expected_spend; the rest of it moves bounds and clv_sd alone.
     Result: customer_id, p_alive, expected_purchases (over the horizon), its _lower and _upper (80%), the same with _50,
-    _90 and _95, expected_spend (per purchase), clv with bounds likewise, clv_sd, residual_clv, discount, margin, decile
-    (1 = highest clv; floor(10 (rank - 1) / N) + 1, ties by customer_id).
+    _90 and _95, expected_spend (per purchase), clv with bounds likewise, clv_sd, residual_clv, discount, margin, pace,
+    clv_uncorrected (clv at a pace of 1), decile (1 = highest clv; floor(10 (rank - 1) / N) + 1, ties by customer_id).
 
     clv = sum over months k of (E[X(t_k)] - E[X(t_k-1)]) x expected_spend x margin / (1 + annual rate)^(k/12): the
     purchases of a month are discounted from its end. A month is 365.25/12/7 weeks. `discount` is what that comes to on
@@ -90,6 +91,8 @@ def score_customers(
         pl.Series("residual_clv", rows["residual_purchases"].to_numpy() * spend * margin).fill_nan(None),
         "discount",
         pl.lit(margin).alias("margin"),
+        pl.lit(recalibration.pace, pl.Float64).alias("pace"),
+        pl.Series("clv_uncorrected", rows["uncorrected_purchases"].to_numpy() * spend * margin),
     ).with_columns(_rank_decile())
 
 
@@ -112,7 +115,13 @@ def _score_seen(
     """One row per distinct (frequency, recency, T): what does not depend on the customer's spend."""
     # Sorted, because the last bits of a vectorised result depend on the place in the vector.
     of_age, of_all = [*_AGED, *list_columns(customers)], [*_SEEN, *list_columns(customers)]
-    aged = _expect_by_age(customers.select(of_age).unique().sort(of_age), models, horizon_months, annual_discount_rate)
+    ages = customers.select(of_age).unique().sort(of_age)
+    plain = _expect_by_age(ages, models, horizon_months, annual_discount_rate)
+    if recalibration.pace == 1:
+        aged = plain
+    else:
+        aged = _expect_by_age(ages, recalibration.quicken(models), horizon_months, annual_discount_rate)
+    aged = aged.with_columns(uncorrected=plain["purchases"] * plain["discount"])
     seen = customers.select(of_all).unique().sort(of_all).join(aged, on=of_age, how="left", maintain_order="left")
     frequency, recency, T = (seen[name].cast(pl.Float64).to_numpy() for name in _SEEN)
     models = models.of(seen)
@@ -133,6 +142,7 @@ def _score_seen(
         pl.Series("p_alive", alive),
         pl.Series("expected_purchases", alive * seen["purchases"].to_numpy()),
         pl.Series("discounted_purchases", alive * (seen["purchases"] * seen["discount"]).to_numpy()),
+        pl.Series("uncorrected_purchases", alive * seen["uncorrected"].to_numpy()),
         pl.Series("residual_purchases", alive * seen["residual"].to_numpy()),
         pl.Series("sd", models.vary_spend(frequency, alive, seen["purchases"].to_numpy(), bounds.squared_purchases)),
         *(

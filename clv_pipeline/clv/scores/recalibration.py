@@ -1,13 +1,15 @@
-"""What a backtest taught about the predictive distributions: how far rates wander, and what levels really hold.
+"""What a backtest taught about forecasts: the pace of all purchases, how far rates wander, what levels really hold.
 
 Belongs here: applying it to models and to levels of probability. Does not belong here: learning it from a holdout
-(`clv/backtest/learning.py`), the distributions (`predictive.py`).
+(`clv/backtest/learning.py`, `pace.py`), the distributions (`predictive.py`).
 
-Two corrections, in this order. The models take a customer's rate of purchase as the same for ever, which makes them
-too sure of who bought often; `volatility` lets its logarithm wander (`clv/models/purchases.py`). What is still amiss is
-mended as it was seen: where a share `reached` of the customers lay below the level u of their own distribution, u is
-called `reached` from then on (Kuleshov, Fenner and Ermon 2018, "Accurate uncertainties for deep learning using
-calibrated regression", ICML; for counts through the randomised transform, see `clv/backtest/calibration.py`).
+Three corrections, in this order. The models know no season and no trend, which move everybody: `pace` is a factor on
+all rates within the horizon, and the only correction that moves expectations. The models take a customer's rate of
+purchase as the same for ever, which makes them too sure of who bought often; `volatility` lets its logarithm wander
+(`clv/models/purchases.py`). What is still amiss is mended as it was seen: where a share `reached` of the customers lay
+below the level u of their own distribution, u is called `reached` from then on (Kuleshov, Fenner and Ermon 2018,
+"Accurate uncertainties for deep learning using calibrated regression", ICML; for counts through the randomised
+transform, see `clv/backtest/calibration.py`).
 """
 
 from collections.abc import Collection, Mapping
@@ -17,7 +19,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from clv_pipeline.clv.models.purchases import VOLATILITY
+from clv_pipeline.clv.models.purchases import PACE, VOLATILITY
 from clv_pipeline.clv.scores.pair import Models
 from clv_pipeline.clv.scores.predictive import Probabilities
 
@@ -33,15 +35,21 @@ LEVELS = np.unique(
 @dataclass(frozen=True)
 class Recalibration:
     """`volatility`: variance by which the logarithm of a rate wanders in a week. `reached`: by target, a share for
-    each of LEVELS, from 0 to 1; a target without shares keeps its levels.
+    each of LEVELS, from 0 to 1; a target without shares keeps its levels. `pace`: the factor on rates; 1 for none.
     """
 
     volatility: float = 0.0
     reached: Mapping[str, Vector] = field(default_factory=dict[str, Vector])
+    pace: float = 1.0
+
+    def quicken(self, models: Models) -> Models:
+        """The models with rates at the pace: what they expect. The same models where it is 1."""
+        return quicken_models(models, self.pace)
 
     def vary(self, models: Models) -> Models:
-        """The models with rates that wander."""
-        return replace(models, purchases={**models.purchases, VOLATILITY: self.volatility})
+        """The models with rates at the pace, and that wander: what may happen."""
+        quick = self.quicken(models)
+        return replace(quick, purchases={**quick.purchases, VOLATILITY: self.volatility})
 
     def find_level(self, target: str, probability: float) -> float:
         """The level of the models' own distribution that holds `probability`."""
@@ -59,10 +67,15 @@ class Recalibration:
 UNCHANGED = Recalibration()
 
 
+def quicken_models(models: Models, pace: float) -> Models:
+    """The models with all rates after T times `pace`."""
+    return models if pace == 1 else replace(models, purchases={**models.purchases, PACE: pace})
+
+
 def read_recalibration(table: pl.DataFrame, models: Collection[str]) -> Recalibration:
-    """That of the one of `models` in rows of model, target, level, reached and volatility; UNCHANGED if none is."""
+    """That of the one of `models` in rows of RECALIBRATION_SCHEMA; UNCHANGED if none is."""
     rows = table.filter(pl.col("model").is_in(list(models))).sort("target", "level")
     if rows.is_empty():
         return UNCHANGED
     reached = {target: rows.filter(pl.col("target") == target)["reached"].to_numpy() for target in TARGETS}
-    return Recalibration(float(rows["volatility"][0]), reached)
+    return Recalibration(float(rows["volatility"][0]), reached, float(rows["pace"][0]))

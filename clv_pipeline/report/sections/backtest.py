@@ -4,6 +4,9 @@ Belongs here: the wording, and which of models and baselines is shown where. Doe
 (`clv/backtest`), drawing it (`charts/backtest.py`).
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 import polars as pl
 
 from clv_pipeline.report import numbers as n
@@ -80,6 +83,7 @@ def describe_backtest(data: ReportData, latest: pl.DataFrame, summary: pl.DataFr
         f"{n.count(row['purchases_actual'])} were made ({_say_error(row['purchases_total_error'])}). "
         f"For spend it forecast {n.money(row['spend_forecast'], data.facts.currency)} against "
         f"{n.money(row['spend_actual'], data.facts.currency)} ({_say_error(row['spend_total_error'])}).",
+        *_say_pace(row),
         _compare_baselines(summary, shown),
     ]
     choice = data.table("models.choice")
@@ -90,6 +94,17 @@ def describe_backtest(data: ReportData, latest: pl.DataFrame, summary: pl.DataFr
     if coverage is not None:
         sentences.append(_say_coverage(float(coverage), row.get("spend_uncorrected_coverage_90")))
     return sentences
+
+
+def _say_pace(row: Mapping[str, Any]) -> list[str]:
+    if row.get("purchases_pace") is None:
+        return []
+    return [
+        f"All rates of purchase were multiplied by {n.plain(row['purchases_pace'], 2)} (the pace), as forecasts of the "
+        "same months in earlier years asked for; without it purchases would have been "
+        f"{_say_error(row['purchases_uncorrected_total_error'])}, spend "
+        f"{_say_error(row['spend_uncorrected_total_error'])}."
+    ]
 
 
 def _say_use(data: ReportData, shown: str) -> str:

@@ -2,6 +2,7 @@
 
 import polars as pl
 
+from clv_pipeline.report import explanations as words
 from clv_pipeline.report import numbers as n
 from clv_pipeline.report.blocks import Block, Figure, Note, Section, empty_section
 from clv_pipeline.report.charts.models import draw_score_deciles
@@ -28,6 +29,8 @@ def build_section(data: ReportData) -> Section:
         blocks += build_examples(data)
     if has_certain_alive(data):
         blocks.append(Note([ALIVE_NOTE]))
+    if sentence := describe_pace(deciles, data.facts.currency):
+        blocks.append(Note([sentence]))
     if sentence := describe_unlikely(data.table("scores.ranges")):
         blocks.append(Note([sentence]))
     for name, title in (("top", "Highest CLV"), ("bottom", "Lowest CLV")):
@@ -46,6 +49,13 @@ def describe_deciles(deciles: pl.DataFrame, currency: str) -> str:
         return f"{text}."
     low = add_up(deciles.filter(pl.col("decile") > 5), "clv") / total
     return f"{text}; decile 1 brings {n.share(deciles['clv'][0] / total)} of it, the lower half {n.share(low)}."
+
+
+def describe_pace(deciles: pl.DataFrame, currency: str) -> str:
+    """What the pace did to the total; '' where it did nothing."""
+    if deciles.is_empty() or "pace" not in deciles.columns or deciles["clv_uncorrected"].null_count():
+        return ""
+    return words.describe_pace(deciles["pace"][0], add_up(deciles, "clv_uncorrected"), currency)
 
 
 def describe_unlikely(ranges: pl.DataFrame) -> str:
