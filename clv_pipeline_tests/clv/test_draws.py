@@ -8,6 +8,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from clv_pipeline.clv.models import ModelFit, expected_purchases, fit_models, population_spend
+from clv_pipeline.clv.models.covariates import name_column
 from clv_pipeline.clv.models.sampling import diagnose, explain_nonconvergence
 from clv_pipeline.schemas.models import Draws
 from clv_pipeline_tests.clv.cdnow import fit_sample, make_customers, read_parameters, read_sample
@@ -87,6 +88,45 @@ def test_mcmc_repeats_bit_for_bit_and_doubts_short_chains() -> None:
         "divergences",
     }
     assert set(fit.doubts) == {"bg_nbd", "gamma_gamma"}
+
+
+@pytest.mark.parametrize("estimation", ["map", "laplace", "mcmc"])
+def test_a_month_is_fitted_alike_whatever_was_fitted_before(estimation: str) -> None:
+    settings: dict[str, Any] = {"transactions": "bg_nbd", "estimation": estimation, "priors": "default"}
+    settings |= {"draws": 40, "tune": 40, "chains": 2}
+    months = [FEW, FEW.head(5)]
+    forth = [fit_models(month, **settings) for month in months]
+    back = [fit_models(month, **settings) for month in reversed(months)]
+
+    for one, other in zip(forth, reversed(back), strict=True):
+        assert_frame_equal(one.parameters, other.parameters, check_exact=True)
+        assert_frame_equal(one.draws, other.draws, check_exact=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("model", "covariate"), [("mbg_nbd", False), ("pareto_nbd", False), ("bg_nbd", True)])
+def test_nuts_of_every_model_agrees_with_laplace(model: str, covariate: bool) -> None:
+    customers = read_sample().gather_every(2)
+    if covariate:
+        kinds = ["web", "store", "store"] * customers.height
+        customers = customers.with_columns(pl.Series(name_column("channel"), kinds[: customers.height]))
+    settings: dict[str, Any] = {"transactions": model, "priors": "default"}
+    laplace = fit_models(customers, **settings, estimation="laplace", draws=1000)
+    sampling = {"estimation": "mcmc", "draws": 120, "tune": 150, "chains": 2}
+    nuts = fit_models(customers, **settings, **sampling)
+
+    if model == "pareto_nbd":
+        assert_frame_equal(nuts.draws, fit_models(customers, **settings, **sampling).draws, check_exact=True)
+    sampled = dict(nuts.evaluation.filter(model=model, split="sampling").select("metric", "value").iter_rows())
+    assert sampled["rhat"] < 1.05
+    assert sampled["divergences"] <= 2
+    for parameter in laplace.draws.filter(model=model)["parameter"].unique():
+        normal, drawn = (
+            found.draws.filter(model=model, parameter=parameter)["value"].to_numpy() for found in (laplace, nuts)
+        )
+        # The posterior of what few customers tell has a longer tail than a normal one: medians say whether it is there.
+        apart = abs(np.median(normal) - np.median(drawn)) / normal.std()
+        assert apart < 0.5, parameter
 
 
 def test_chains_that_went_apart_have_not_converged() -> None:

@@ -185,11 +185,18 @@ def _describe_change(facts: CardFacts) -> list[str]:
     joined = facts.parameters.join(facts.previous, on=["model", "parameter"], how="left", suffix="_before")
     moved = [
         f"{_name(row['model'])} {row['parameter']}: {write_number(row['estimate_before'])} before,"
-        f" {write_number(row['estimate'])} now ({row['estimate'] / row['estimate_before'] - 1:+.1%})"
+        f" {write_number(row['estimate'])} now{_write_change(row)}"
         for row in joined.iter_rows(named=True)
         if row["estimate_before"]
     ]
     return [*texts, f"Compared with {facts.previous_version}:", *(moved or ["another model."])]
+
+
+def _write_change(row: Mapping[str, Any]) -> str:
+    """' (+20.0%)'; empty for coefficients of covariates, which are differences and may change their sign."""
+    if "[" in row["parameter"]:
+        return ""
+    return f" ({row['estimate'] / row['estimate_before'] - 1:+.1%})"
 
 
 def _list_models(facts: CardFacts) -> list[str]:
