@@ -30,10 +30,10 @@ def compute_projection(step: Step) -> dict[str, pl.DataFrame]:
     step.materialize("marts.customers", step.select("2_marts/customers"))
     prepare_attributes(step, step.settings)
     customers = step.frame(_CUSTOMERS)
-    if customers.is_empty():
+    parameters = step.frame("SELECT model, parameter, estimate FROM models.in_use")
+    if customers.is_empty() or parameters.is_empty():
         return {_PROJECTION: Lens5Projection.empty(), _PLAN: Lens5GrowthPlan.empty()}
     months = step.settings.periods.window_months
-    parameters = step.frame("SELECT model, parameter, estimate FROM models.in_use")
     projected = project_cohorts(
         add_covariates(step, customers, parameters),
         parameters,

@@ -21,6 +21,8 @@ from clv_pipeline.steps import Reach, Read, Step, StepSpec, Table, reached_month
 SCORED, PUBLICATION = "scores.customers", "scores.publication"
 _PUBLISHED = "scores_are_published"
 _BEFORE = Read(PUBLICATION, Reach.BEFORE)
+_NOBODY = "there is nobody to score"
+_NO_FIT = "no month in which a known customer ordered has ended yet: there is no fit to score with"
 _CUSTOMERS = 'SELECT customer_id, frequency, recency, "T", monetary_value FROM rfm.customers ORDER BY customer_id'
 
 
@@ -31,10 +33,10 @@ def compute_scores(step: Step) -> dict[str, pl.DataFrame]:
     """
     value = step.settings.value
     customers = step.frame(_CUSTOMERS)
-    if customers.is_empty():
-        step.advise(PUBLICATION, _PUBLISHED, "there is nobody to score", passed=True)
-        return {SCORED: Scores.empty(), PUBLICATION: Publication.empty()}
     parameters = step.frame("SELECT model, parameter, estimate FROM models.in_use")
+    if customers.is_empty() or parameters.is_empty():
+        step.advise(PUBLICATION, _PUBLISHED, _NOBODY if customers.is_empty() else _NO_FIT, passed=True)
+        return {SCORED: Scores.empty(), PUBLICATION: Publication.empty()}
     customers = add_covariates(step, customers, parameters)
     version = step.frame("SELECT min(version) AS version FROM models.in_use").item()
     recalibration = read_recalibration(step.frame("SELECT * FROM models.recalibration"), parameters["model"].to_list())

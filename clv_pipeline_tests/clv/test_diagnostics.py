@@ -5,7 +5,8 @@ import polars as pl
 import pytest
 
 from clv_pipeline.clv.models import p_alive
-from clv_pipeline.clv.models.diagnostics import build_spend_fit
+from clv_pipeline.clv.models.diagnostics import build_alive_matrix, build_spend_fit
+from clv_pipeline.clv.models.estimates import Estimate
 from clv_pipeline.renderings import render_sampling
 from clv_pipeline_tests.clv.cdnow import DOLLARS, WEEKS, fit_sample, read_parameters, read_sample
 
@@ -30,6 +31,14 @@ def test_the_matrix_is_p_alive_of_the_oldest_customers() -> None:
     assert (row["recency"], row["weeks_silent"]) == pytest.approx((0.7 * oldest, 0.3 * oldest))
     parameters = read_parameters(fit, "pareto_nbd")
     assert row["p_alive"] == pytest.approx(float(p_alive("pareto_nbd", parameters, 2, 0.7 * oldest, oldest)))
+
+
+def test_no_customer_of_the_matrix_has_bought_after_the_last_day() -> None:
+    parameters = {"r": 0.2, "alpha": 4.4, "a": 0.8, "b": 2.4}
+    fitted = Estimate("bg_nbd", parameters, [], 0.0, 1, np.empty((0, 4)), {})
+    for day in range(1, 2000):
+        matrix = build_alive_matrix(pl.DataFrame({"T": [day / 7]}), fitted)
+        assert matrix.filter(pl.col("frequency") > 0)["weeks_silent"].min() == 0
 
 
 def test_the_spend_of_customers_from_the_model_fits_it_and_every_customer_is_in_a_bin() -> None:

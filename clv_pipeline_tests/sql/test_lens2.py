@@ -153,6 +153,15 @@ def test_up_and_down(lenses: dict[str, pl.DataFrame]) -> None:
     assert directions["share_customers"].sum() == pytest.approx(1)
 
 
+def test_margins_of_customers_who_spend_billions_are_compared() -> None:
+    lines = [
+        make_line("ann", "old", "1997-01-05", "999999999999.99", cost="100000000000.01"),
+        make_line("ann", "new", "1997-04-05", "899999999999.99", cost="100000000000.01"),
+    ]
+    with build_marts(frame_of(lines)) as marts:
+        assert marts.as_of("1997-06", LAST_DAY).take_lenses()["lens2_up_down"]["margin_direction"].to_list() == ["down"]
+
+
 @pytest.mark.parametrize(
     ("latest", "direction"),
     [

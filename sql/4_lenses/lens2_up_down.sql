@@ -3,7 +3,8 @@
 --
 -- Compared across (spend_2 x orders_1 with spend_1 x orders_2), as a division would round. A margin at zero spend is
 -- undefined. Without any known cost ($has_costs) it is the configured one in both windows, and what little it moves is
--- the rounding of profit to cents: same. pattern has a letter for profit, orders, spend per order and margin each: U
+-- the rounding of profit to cents: same. DECIMAL(19, 2) makes the products 37 digits wide: a customer who spends ten
+-- million would overflow 18. pattern has a letter for profit, orders, spend per order and margin each: U
 -- for as much as before or more, D for less or undefined.
 WITH compared AS (
     SELECT
@@ -13,7 +14,9 @@ WITH compared AS (
         CASE
             WHEN spend_1 = 0 OR spend_2 = 0 THEN NULL
             WHEN NOT $has_costs THEN 0
-            ELSE SIGN(profit_2 * spend_1 - profit_1 * spend_2) * SIGN(spend_1) * SIGN(spend_2)
+            ELSE
+                SIGN(CAST(profit_2 AS DECIMAL(19, 2)) * spend_1 - CAST(profit_1 AS DECIMAL(19, 2)) * spend_2)
+                * SIGN(spend_1) * SIGN(spend_2)
         END AS margin_sign,
         profit_1,
         profit_2

@@ -101,7 +101,7 @@ def build_alive_matrix(rows: pl.DataFrame, fitted: Estimate) -> pl.DataFrame:
     """
     oldest = float(rows["T"].to_numpy().max())
     most = _MOST_FREQUENT if oldest > 0 else 0
-    recencies = oldest * np.arange(1, _RECENCIES + 1) / _RECENCIES
+    recencies = np.linspace(0.0, oldest, _RECENCIES + 1)[1:]  # of which the last is the age to the last bit
     frequency = np.repeat(np.arange(1, most + 1), _RECENCIES)
     x, t_x = np.append(0, frequency), np.append(0.0, np.tile(recencies, most))
     plain = {name: value for name, value in fitted.parameters.items() if "[" not in name}

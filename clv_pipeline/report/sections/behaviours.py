@@ -96,7 +96,9 @@ def build_calendar(data: ReportData) -> Section | None:
         return None
     money, name = data.facts.currency, _name_column(data)
     names = grid["cohort"].unique(maintain_order=True).to_list()
-    shown = grid.filter(pl.col("calendar_period").is_in(grid["calendar_period"].unique().sort().tail(MAX_PERIODS)))
+    shown = grid.filter(
+        pl.col("calendar_period").is_in(grid["calendar_period"].unique().sort().tail(MAX_PERIODS).to_list())
+    )
     blocks: list[Block] = []
     if shown["calendar_period"].n_unique() > 1:
         sentence = describe_largest(grid)
