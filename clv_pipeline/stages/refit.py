@@ -46,14 +46,20 @@ def tabulate_refit(step: Step, refit: Refit) -> pl.DataFrame:
 
 
 def carry_over(step: Step, tables: Sequence[Table]) -> dict[str, pl.DataFrame] | None:
-    """The rows of `tables` as published for the as-of month before, with their facts; None where there is none."""
+    """The rows of `tables` as published for the as-of month before, with their facts; None where there is none.
+
+    Nor is there where an earlier version of the pipeline made them, without a column of today.
+    """
     if not (before := reached_months(Read(tables[0].name, Reach.BEFORE), step.state, step.period)):
+        return None
+    frames = {table.name: step.lake.read(table.name, before[0]) for table in tables}
+    if any(set(table.schema.empty().columns) - set(frames[table.name].columns) for table in tables):
         return None
     for table in tables:
         stamp = step.state.stamp(table.name, before[0])
         step.record(table.name, dict(stamp.facts) if stamp else {})
     as_of = pl.lit(step.period).alias("as_of")
-    return {table.name: step.lake.read(table.name, before[0]).with_columns(as_of) for table in tables}
+    return {name: frame.with_columns(as_of) for name, frame in frames.items()}
 
 
 def know_customers(step: Step) -> pl.DataFrame:

@@ -5,7 +5,7 @@ Belongs here: which groups are summed. Does not belong here: how, or how sure a 
 
 import polars as pl
 
-from clv_pipeline.clv.scores import total_scores
+from clv_pipeline.clv.scores import read_recalibration, total_scores
 from clv_pipeline.schemas.scores import Totals
 from clv_pipeline.stages.scores import add_covariates
 from clv_pipeline.steps import Reach, Read, Step, StepSpec, Table
@@ -16,18 +16,20 @@ _DRAWS = "SELECT model, draw, parameter, value FROM models.in_use_draws"
 
 
 def compute_totals(step: Step) -> pl.DataFrame:
-    """Sums the scores, with intervals that hold chance and the uncertainty of the parameters."""
+    """Sums the scores, with intervals that hold chance, the parameters, and how far totals were off before."""
     step.materialize("marts.customers", step.select("2_marts/customers"))
     scores = step.frame(step.select("6_scores/scored"))
     if scores.is_empty():
         return Totals.empty()
     parameters = step.frame(_PARAMETERS)
+    recalibration = read_recalibration(step.frame("SELECT * FROM models.recalibration"), parameters["model"].to_list())
     totals = total_scores(
         add_covariates(step, scores, parameters),
         parameters,
         step.frame(_DRAWS),
         levels=_LEVELS,
         horizon_months=step.settings.value.horizon_months,
+        total_sd=recalibration.total_sd,
     )
     identity = pl.lit(step.period).alias("as_of"), pl.lit(scores["model_version"][0]).alias("model_version")
     return totals.with_columns(identity).select(*Totals.to_schema().columns)
@@ -49,6 +51,7 @@ TOTALS = StepSpec(
         Read("rfm.customers", Reach.SAME),
         Read("models.in_use", Reach.SAME),
         Read("models.in_use_draws", Reach.SAME),
+        Read("models.recalibration", Reach.SAME),
         Read("marts.customer_periods", Reach.HISTORY),
         Read("marts.first_orders", Reach.HISTORY),
         Read("landing.customers", Reach.KNOWN),

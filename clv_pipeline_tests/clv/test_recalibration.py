@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from clv_pipeline.clv.backtest.calibration import locate_purchases, locate_spend, measure_coverage
-from clv_pipeline.clv.backtest.learning import learn_recalibration, tabulate_recalibrations
+from clv_pipeline.clv.backtest.learning import learn_recalibration, learn_total_sd, tabulate_recalibrations
 from clv_pipeline.clv.models import PURCHASE_MODELS, purchase_probabilities
 from clv_pipeline.clv.models.purchases import VOLATILITY, count_probability, spread_rate
 from clv_pipeline.clv.scores import Models, Probabilities, Recalibration, read_recalibration, score_customers
@@ -92,6 +92,13 @@ def test_few_customers_move_the_levels_little() -> None:
     for reached in learnt.reached.values():
         assert np.abs(reached - LEVELS).max() <= 5 / 105 + 1e-12
         assert (np.diff(reached) > 0).all()
+
+
+def test_a_total_is_as_unsure_as_totals_were_off() -> None:
+    # One fold more than there are, off by a tenth; log(1.2) = 0.1823, log(0.9) = -0.1054.
+    assert learn_total_sd([]) == pytest.approx(0.1)
+    assert learn_total_sd([0.2, -0.1]) == pytest.approx(((0.01 + 0.1823**2 + 0.1054**2) / 3) ** 0.5, rel=1e-3)
+    assert learn_total_sd([-1.0]) == pytest.approx(0.1)
 
 
 def test_levels_by_hand() -> None:

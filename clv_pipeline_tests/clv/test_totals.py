@@ -88,6 +88,20 @@ def test_uncertain_parameters_do_not_average_out() -> None:
     assert unknown["clv"] == known["clv"]
 
 
+def test_what_totals_were_off_before_widens_every_sum_by_the_same_share() -> None:
+    scores, parameters = make_scores("bg_nbd"), make_parameters("bg_nbd")
+    known, unsure = (
+        total_scores(scores, parameters, DRAWS, levels=["town"], horizon_months=12, total_sd=sd) for sd in (0.0, 0.1)
+    )
+    whole = unsure.filter(level="total").row(0, named=True)
+
+    assert known["clv"].to_list() == unsure["clv"].to_list()
+    # So many customers leave no chance to speak of: a gamma distribution with a tenth of its mean as its deviation.
+    half = (whole["clv_upper_95"] - whole["clv_lower_95"]) / 2 / whole["clv"]
+    assert half == pytest.approx(1.96 * 0.1, rel=0.05)
+    assert (unsure["clv_upper"] - unsure["clv_lower"] > known["clv_upper"] - known["clv_lower"]).all()
+
+
 def test_totals_do_not_depend_on_the_order_of_the_rows() -> None:
     scores = make_scores("pareto_nbd")
     parameters, draws = make_parameters("pareto_nbd"), draw_money(0.1)

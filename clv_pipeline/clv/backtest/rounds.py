@@ -12,7 +12,7 @@ import polars as pl
 from clv_pipeline.clv.backtest.distributions import learn_fold
 from clv_pipeline.clv.backtest.folds import FoldResult, run_fold
 from clv_pipeline.clv.backtest.holdout import Fold, fit_candidates
-from clv_pipeline.clv.backtest.learning import tabulate_recalibrations
+from clv_pipeline.clv.backtest.learning import learn_total_sd, tabulate_recalibrations
 from clv_pipeline.clv.backtest.pace import learn_paces
 from clv_pipeline.clv.models import fit_models
 from clv_pipeline.clv.scores import Models, Recalibration
@@ -68,5 +68,15 @@ def judge_folds(
         memo[id(folds[number])] = result.fitted
         issued = learn(folds[number], years[number])
         results.insert(0, result)
+    if recalibrate:
+        issued = {
+            name: replace(it, total_sd=learn_total_sd(_list_errors(name, results))) for name, it in issued.items()
+        }
     paces = {name: found.pace for name, found in latest.items()}
     return Judgement(results, paces, tabulate_recalibrations(issued, folds[0].customers.height))
+
+
+def _list_errors(model: str, results: Sequence[FoldResult]) -> list[float]:
+    """The signed errors of the model's total spend, as issued, in the folds that have one."""
+    wanted = {"model": model, "target": "spend", "segment": "all", "metric": "total_error"}
+    return [value for result in results for value in result.measures.filter(**wanted)["value"]]

@@ -36,11 +36,13 @@ LEVELS = np.unique(
 class Recalibration:
     """`volatility`: variance by which the logarithm of a rate wanders in a week. `reached`: by target, a share for
     each of LEVELS, from 0 to 1; a target without shares keeps its levels. `pace`: the factor on rates; 1 for none.
+    `total_sd`: standard deviation of the logarithm of a total around its forecast.
     """
 
     volatility: float = 0.0
     reached: Mapping[str, Vector] = field(default_factory=dict[str, Vector])
     pace: float = 1.0
+    total_sd: float = 0.0
 
     def quicken(self, models: Models) -> Models:
         """The models with rates at the pace: what they expect. The same models where it is 1."""
@@ -78,4 +80,5 @@ def read_recalibration(table: pl.DataFrame, models: Collection[str]) -> Recalibr
     if rows.is_empty():
         return UNCHANGED
     reached = {target: rows.filter(pl.col("target") == target)["reached"].to_numpy() for target in TARGETS}
-    return Recalibration(float(rows["volatility"][0]), reached, float(rows["pace"][0]))
+    first = rows.row(0, named=True)
+    return Recalibration(first["volatility"], reached, first["pace"], first["total_sd"])

@@ -3,11 +3,12 @@
 Belongs here: the base, and its parts by segment, decile and cohort. Does not belong here: bounds of one customer
 (`bounds.py`), future customers, or the definition of the groups.
 
-Two things keep a sum from being known. Chance: given the parameters customers are independent, so the variances of
-what they will really spend add up. And the parameters: they err for all customers at once, so this part is the same
-share of a large group as of a small one. Each posterior draw gives the sum another mean, and the variance of these is
-added (the law of total variance). The sum is then taken as gamma distributed with that mean and variance: never below
-0, skew where few customers matter, normal where many do.
+Three things keep a sum from being known. Chance: given the parameters customers are independent, so the variances of
+what they will really spend add up. The parameters: they err for all customers at once, so this part is the same share
+of a large group as of a small one. Each posterior draw gives the sum another mean, and the variance of these is added
+(the law of total variance). And what moves everybody and is in no model, a season or a trend: how far totals were off
+in the backtest, again the same share of every group. The sum is then taken as gamma distributed with that mean and
+variance: never below 0, skew where few customers matter, normal where many do.
 """
 
 from collections.abc import Sequence
@@ -32,13 +33,20 @@ _NORMAL_90 = 1.6448536
 
 
 def total_scores(
-    scores: pl.DataFrame, parameters: pl.DataFrame, draws: pl.DataFrame, *, levels: Sequence[str], horizon_months: int
+    scores: pl.DataFrame,
+    parameters: pl.DataFrame,
+    draws: pl.DataFrame,
+    *,
+    levels: Sequence[str],
+    horizon_months: int,
+    total_sd: float = 0.0,
 ) -> pl.DataFrame:
     """The sums over all customers (level and key 'total') and over each group of each of `levels`.
 
     `scores`: what `score_customers` gives, with frequency, recency, T (weeks), monetary_value and one column for each
     level, and the attributes that the purchase model was fitted with. `parameters` as there. `draws`: model, draw,
-    parameter, value; without rows the parameters count as known.
+    parameter, value; without rows the parameters count as known. `total_sd`: standard deviation of the logarithm of a
+    total around its forecast, from a backtest.
     Result: level, key, customers, clv, clv_lower, clv_upper (80%), the same with _50, _90 and _95, expected_purchases,
     expected_spend_total (not discounted, before the margin); by level in the order given, then by key.
     Raises ModelError when draws belong to other models than the parameters.
@@ -47,10 +55,10 @@ def total_scores(
     people = scores.sort(["clv", "customer_id"], descending=[True, False]).with_columns(pl.lit(_TOTAL).alias(_TOTAL))
     sample = people.gather_every(-(-max(people.height, 1) // _SAMPLE))
     values = _value_by_draw(sample, parameters, draws, horizon_months)
-    return pl.concat([_sum_level(people, sample, values, level) for level in (_TOTAL, *levels)])
+    return pl.concat([_sum_level(people, sample, values, level, total_sd) for level in (_TOTAL, *levels)])
 
 
-def _sum_level(people: pl.DataFrame, sample: pl.DataFrame, values: Vector, level: str) -> pl.DataFrame:
+def _sum_level(people: pl.DataFrame, sample: pl.DataFrame, values: Vector, level: str, total_sd: float) -> pl.DataFrame:
     """One row per group; `values`: one row per draw, the first for the estimates, one column per sampled customer."""
     keys = people[level].unique().sort().cast(pl.String)
     group = _place(people[level], keys)
@@ -61,7 +69,7 @@ def _sum_level(people: pl.DataFrame, sample: pl.DataFrame, values: Vector, level
     clv, variance = add(people["clv"]), add(people["clv_sd"] ** 2)
     mean, sd = _spread(values, _place(sample[level], keys), len(keys))
     bounds = {
-        f"clv_{side}{name}": _quantile(clv * mean, variance + (clv * sd) ** 2, share)
+        f"clv_{side}{name}": _quantile(clv * mean, variance + clv**2 * (sd**2 + total_sd**2), share)
         for name, coverage in COVERAGES.items()
         for side, share in (("lower", (1 - coverage) / 2), ("upper", (1 + coverage) / 2))
     }
