@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
+from pyarrow import parquet
 
 from clv_pipeline.clv.models.refit import AGE, DRIFT, FIRST, NOT_DUE, decide_refit
 from clv_pipeline.pipeline import AS_OF_STEPS
@@ -80,6 +81,21 @@ def read_fits(company: Warehouse) -> list[tuple[str, ...]]:
 )
 def test_age_and_drift_ask_for_a_fit(age: int | None, every: str, alerts: list[str], trigger: str) -> None:
     assert decide_refit(age, every=every, alerts=alerts).trigger == trigger
+
+
+def test_tables_of_an_earlier_version_are_not_taken_over(open_company: Callable[[str], Warehouse]) -> None:
+    company = open_company("upgraded")
+    for month in MONTHS[:2]:
+        deliver(company, month)
+    refresh(company, MONTHS[0])
+    file = company.state.lake.path("models.recalibration", MONTHS[0])
+    old = parquet.read_table(file).drop_columns(["pace"])
+    parquet.write_table(old, file)
+    assert company.state.lake.read_stamp("models.recalibration", MONTHS[0]) is not None
+
+    refresh(company, MONTHS[1])
+    assert read_fits(company)[1][1] == "not due"
+    assert "pace" in company.state.lake.read("models.recalibration", MONTHS[1]).columns
 
 
 @pytest.mark.long
