@@ -123,12 +123,12 @@ def _publish_report(lake: Lake, settings: Settings, as_of: str | None) -> Path:
     page = ""
     for month in [*_find_outdated(state, months, chosen), chosen]:
         facts = _state_facts(state, settings, month, months)
-        with open_views(lake, settings) as con:
-            tables = _gather(con, month)
-            previous = _gather(con, facts.previous_as_of, _COMPARED) if facts.previous_as_of else {}
         try:
+            with open_views(lake, settings) as con:
+                tables = _gather(con, month)
+                previous = _gather(con, facts.previous_as_of, _COMPARED) if facts.previous_as_of else {}
             page = ask(build_report, tables, facts, previous=previous, cache_dir=lake.root / _CACHE).result()
-        except (pl.exceptions.ColumnNotFoundError, KeyError) as error:
+        except (pl.exceptions.ColumnNotFoundError, duckdb.BinderException, KeyError) as error:
             if any(step.explain_staleness(state, month) for step in AS_OF_STEPS):
                 command = f"clv run --as-of {month}"
                 raise LakeError(f"tables of {month} were made by an earlier version; run `{command}` first") from error

@@ -170,4 +170,4 @@ def draw_bridge(bridge: pl.DataFrame, currency: str) -> Spec:
 def _headroom(values: pl.Series) -> float:
     """The end of an axis that leaves room for the text after the longest bar."""
     ends = [0.0, *values.drop_nulls().to_list()]
-    return max(ends) + 0.22 * ((max(ends) - min(ends)) or 1.0)
+    return max(ends) + 0.4 * ((max(ends) - min(ends)) or 1.0)
