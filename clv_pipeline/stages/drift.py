@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from clv_pipeline.clv.drift.causes import LEARNED
-from clv_pipeline.clv.drift.checks import Check, table_checks
+from clv_pipeline.clv.drift.checks import PERFORMANCE, Check, table_checks
 from clv_pipeline.clv.drift.diagnosis import Diagnosis, diagnose, table_diagnoses
 from clv_pipeline.clv.drift.examination import MEASURES_SCHEMA, check_categories, check_month, examine, table_measures
 from clv_pipeline.clv.drift.levels import ALERT, Limits, Thresholds
@@ -19,7 +19,7 @@ from clv_pipeline.drift_pictures import draw_measures, draw_performance
 from clv_pipeline.pictures import draw_drift
 from clv_pipeline.schemas.drift import Checks, Diagnoses, Measures, Performance
 from clv_pipeline.settings import Settings
-from clv_pipeline.stages.observations import MONTHLY_QUERIES, count_late_rows, observe
+from clv_pipeline.stages.observations import MONTHLY_QUERIES, REPEATS, count_late_rows, observe
 from clv_pipeline.state import HIDDEN
 from clv_pipeline.steps import REFIT_FOR, Reach, Read, Step, StepSpec, Table, name_references, reached_months
 
@@ -57,7 +57,7 @@ def compute_drift(step: Step) -> dict[str, pl.DataFrame]:
         compared += check_forecasts(tracked, last, examined.thresholds.change)
         diagnoses = diagnose(examined, compared)
         tables = {_CHECKS: table_checks([*compared, *check_month(examined)]), _MEASURES: table_measures(examined)}
-    _advise(step, diagnoses)
+    _advise(step, diagnoses, _misses_now(step, tracked, compared))
     tables[_DIAGNOSES] = table_diagnoses(diagnoses)
     tables[_PERFORMANCE] = tracked.filter(pl.col("until") == last)
     return {name: frame.select(pl.lit(step.period).alias("as_of"), pl.all()) for name, frame in tables.items()}
@@ -74,19 +74,29 @@ def read_thresholds(settings: Settings) -> Thresholds:
     )
 
 
-def _advise(step: Step, diagnoses: list[Diagnosis]) -> None:
+def _misses_now(step: Step, tracked: pl.DataFrame, checks: Sequence[Check]) -> bool:
+    """Whether a forecast that missed was made by the version in use: those before it have been replaced."""
+    stamp = step.state.stamp("models.in_use", step.period)
+    missed = [one.reference for one in checks if one.topic.kind == PERFORMANCE and one.level == ALERT]
+    versions = tracked.filter(pl.col("origin").is_in(missed))["version"]
+    return stamp is not None and stamp.facts.get("version") in versions
+
+
+def _advise(step: Step, diagnoses: list[Diagnosis], misses: bool) -> None:
     said = "; ".join(f"{one.cause} since {one.since}: {one.meaning}" for one in diagnoses)
     passed = all(one.level != ALERT for one in diagnoses)
     step.advise(_CHECKS, _STABLE, said or "nothing moved beyond its limits", passed=passed)
-    step.record(_CHECKS, {REFIT_FOR: list_refit_reasons(diagnoses)})
+    step.record(_CHECKS, {REFIT_FOR: list_refit_reasons(diagnoses, misses=misses)})
 
 
-def list_refit_reasons(diagnoses: Sequence[Diagnosis]) -> list[str]:
-    """The alerts that a new fit takes in: customers or prices moved, or the model misses.
+def list_refit_reasons(diagnoses: Sequence[Diagnosis], *, misses: bool) -> list[str]:
+    """The alerts that a new fit takes in: customers or prices moved, or the model in use `misses`.
 
-    A delivery that went wrong is no reason to learn from it.
+    A delivery that went wrong is no reason to learn from it, nor is a forecast of a version that was replaced since:
+    forecasts for a year would have the models fitted every month until then.
     """
-    return [one.meaning for one in diagnoses if one.level == ALERT and one.cause in LEARNED]
+    learned = LEARNED if misses else LEARNED - {"forecast_off"}
+    return [one.meaning for one in diagnoses if one.level == ALERT and one.cause in learned]
 
 
 def _track_forecasts(step: Step, seen: Observations, last: str) -> pl.DataFrame:
@@ -146,7 +156,7 @@ DRIFT = StepSpec(
         Read("landing.lines", Reach.LANDED),
     ),
     compute=compute_drift,
-    sql=(*MONTHLY_QUERIES, "7_drift/newcomers"),
+    sql=(*MONTHLY_QUERIES, REPEATS, "7_drift/newcomers"),
     knobs=("drift.", "source.columns", "periods.cohort"),
     code=("clv/drift", "stages/drift", "stages/observations"),
     kinds=frozenset({"duckdb", "python", "parquet"}),

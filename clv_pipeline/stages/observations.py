@@ -23,6 +23,10 @@ EARLY_MONTHS = 6
 _RECENT_MONTHS = 3
 # A delivery that spans more months brings history, of which nothing is late.
 _LONGEST_DELIVERY = 3
+# Half a year tells how many lines repeat another as a rule, and a quarter before it how much that varies: to find them
+# takes longer than all else together.
+REPEATS = "7_drift/repeats"
+_REPEAT_MONTHS = 9
 MONTHLY_QUERIES = tuple(f"7_drift/{name}" for name in ("cells", "days", "hours", "gaps", "prices", "rejected"))
 _NO_VALUES = "SELECT '' AS attribute, '' AS period, '' AS value, CAST(0 AS BIGINT) AS lines WHERE FALSE"
 _NO_NEWCOMERS = {
@@ -53,6 +57,7 @@ def observe(
     since = max(shift_period(last, 1 - _MONTHS), data_start, kept_from)
     frames = {query.partition("/")[2]: queries.frame(queries.select(query, since=since)) for query in MONTHLY_QUERIES}
     columns = settings.source.extra_columns
+    lately = max(shift_period(last, 1 - _REPEAT_MONTHS), since)
     return Observations(
         months=tuple(list_periods(since, last)),
         until=until,
@@ -60,6 +65,7 @@ def observe(
         categories=queries.frame(_count_values(columns, since)),
         newcomers=_find_newcomers(queries, columns, shift_period(last, 1 - _RECENT_MONTHS)),
         late=late,
+        repeats=queries.frame(queries.select(REPEATS, since=lately)),
         **frames,
     )
 

@@ -171,7 +171,8 @@ def observe(**changes: pl.DataFrame) -> Observations:
         "cells": make_cells(),
         "days": pl.DataFrame(schema={"day": pl.Date, "lines": pl.Int64}),
         "hours": pl.DataFrame(schema={"period": pl.String, "hour": pl.Int64, "lines": pl.Int64}),
-        "gaps": lines.with_columns(pl.lit(0, pl.Int64).alias("repeated_lines"), *nothing),
+        "gaps": lines.with_columns(nothing),
+        "repeats": lines.tail(9).with_columns(pl.lit(0, pl.Int64).alias("repeated_lines")),
         "prices": prices.with_columns(
             lines=100, spend=1000.0, price=10.0, price_squared=100.0, unit_cost=pl.lit(None, pl.Float64)
         ),
@@ -212,10 +213,9 @@ def test_one_cause_is_named_for_all_that_it_moves() -> None:
     paid = spent.with_columns(pl.col("profit") * pl.when(last).then(1.3).otherwise(1.0))
     assert name_causes(observe(cells=paid, prices=rise(seen.prices, 1.15))) == [("price_change", MONTHS[-1])]
     assert name_causes(observe(prices=rise(seen.prices, 1.5))) == [("currency_change", MONTHS[-1])]
-    twice = seen.gaps.with_columns(
-        lines=pl.when(last).then(6000).otherwise(pl.col("lines")), repeated_lines=pl.when(last).then(3000).otherwise(0)
-    )
-    assert name_causes(observe(gaps=twice)) == [("repeated_lines", MONTHS[-1])]
+    more = pl.when(last).then(6000).otherwise(pl.col("lines")).alias("lines")
+    twice = seen.repeats.with_columns(more, repeated_lines=pl.when(last).then(3000).otherwise(0))
+    assert name_causes(observe(gaps=seen.gaps.with_columns(more), repeats=twice)) == [("repeated_lines", MONTHS[-1])]
     fewer = seen.cells.with_columns(
         pl.when(last & (pl.col("cohort_month") < pl.col("period")))
         .then(pl.col("active", "orders", "order_days", "spend", "profit") * 0.8)

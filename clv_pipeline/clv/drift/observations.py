@@ -22,10 +22,10 @@ class Observations:
 
     cells: cohort_month, period, active, again, orders, order_days, spend, profit; of all months there are.
     The others from the first of `months` on. days: day, lines. hours: period, hour, lines. gaps: period, lines,
-    repeated_lines, missing_customer_id, missing_product_id, missing_line_cost. prices: period, product_id, lines,
-    spend, price, price_squared, unit_cost. categories: attribute, period, value, lines. newcomers: attribute, value,
-    cohort_month, customers, spend, spend_squared. rejected: period, rejected_rows. late: period, delivered_rows,
-    late_rows.
+    missing_customer_id, missing_product_id, missing_line_cost. repeats: period, lines, repeated_lines, of the latest
+    months alone. prices: period, product_id, lines, spend, price, price_squared, unit_cost. categories: attribute,
+    period, value, lines. newcomers: attribute, value, cohort_month, customers, spend, spend_squared. rejected: period,
+    rejected_rows. late: period, delivered_rows, late_rows.
     """
 
     months: tuple[str, ...]
@@ -35,6 +35,7 @@ class Observations:
     days: pl.DataFrame
     hours: pl.DataFrame
     gaps: pl.DataFrame
+    repeats: pl.DataFrame
     prices: pl.DataFrame
     categories: pl.DataFrame
     newcomers: pl.DataFrame

@@ -125,9 +125,10 @@ def _build_volumes(seen: Observations, observed: Vector, limits: Limits) -> Iter
 def _build_shares(seen: Observations, limits: Limits) -> Iterator[Series]:
     """Shares of lines that lack something, repeat another, were rejected, or came late."""
     lines = seen.by_month(seen.gaps, "lines")
+    repeated, looked_at = (seen.by_month(seen.repeats, name) for name in ("repeated_lines", "lines"))
     rejected = seen.by_month(seen.rejected, "rejected_rows")
     shares = [
-        ("repeated_lines", "lines that repeat another", seen.by_month(seen.gaps, "repeated_lines"), lines),
+        ("repeated_lines", "lines that repeat another", repeated, looked_at),
         ("rejected_rows", "delivered rows that are rejected", rejected, lines + rejected),
         (
             "late_rows",
