@@ -3,7 +3,7 @@
 Belongs here: reading causes from a Dagster instance. Does not belong here: what the lake shows (`causes.py`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -15,6 +15,8 @@ from clv_pipeline.stages.transactions import LANDING
 _READABLE = dg.AssetCheckKey(LANDING, "files_are_readable")
 # Older failures have long been overtaken, or nobody minds.
 _LOOKED_AT = 25
+# A run of which no step failed: its process died.
+_BROKEN_OFF = "broken off"
 _LONGEST = 500
 
 
@@ -36,13 +38,13 @@ def _find_failures(instance: dg.DagsterInstance) -> Iterator[Cause]:
         stages, kind, message = _explain(instance, run)
         later = [other.dagster_run for other in good if other.create_timestamp > record.create_timestamp]
         group = ", ".join(sorted(stages))
-        # A run without a selection of its own is one of everything.
-        if group in told or any(not other.asset_selection or stages <= _list_stages(other) for other in later):
+        if group in told or _is_made_good(stages, kind, later):
             continue
         told.add(group)
         at = datetime.fromtimestamp(record.create_timestamp.timestamp(), UTC)
         what = f"{'A contract' if kind == 'check' else 'A run'} of {group or 'the pipeline'} failed: {message}"
-        yield Cause(f"{kind}:{group}:{message}", kind, ALERT, what, f"{at:%Y-%m-%d}", f"runs/{run.run_id}")
+        shown = "run" if kind == _BROKEN_OFF else kind
+        yield Cause(f"{shown}:{group}:{message}", shown, ALERT, what, f"{at:%Y-%m-%d}", f"runs/{run.run_id}")
 
 
 def _explain(instance: dg.DagsterInstance, run: dg.DagsterRun) -> tuple[set[str], str, str]:
@@ -58,7 +60,16 @@ def _explain(instance: dg.DagsterInstance, run: dg.DagsterRun) -> tuple[set[str]
             kind = "check" if told and "failed its check" in told else "run"
             return {event.step_key.partition("__")[0]}, kind, message[:_LONGEST]
     message = next((event.message for event in reversed(events) if event.message), "") or "it ended without a word"
-    return _list_stages(run), "run", message[:_LONGEST]
+    return _list_stages(run), _BROKEN_OFF, message[:_LONGEST]
+
+
+def _is_made_good(stages: set[str], kind: str, later: Sequence[dg.DagsterRun]) -> bool:
+    """Whether `later` runs have done what failed; after one that broke off the next does only what it had left."""
+    done = {stage for run in later for stage in _list_stages(run)}
+    # A run without a selection of its own is one of everything.
+    if any(not run.asset_selection for run in later) or (later and stages <= done):
+        return True
+    return kind == _BROKEN_OFF and bool(stages & done)
 
 
 def _list_stages(run: dg.DagsterRun) -> set[str]:
