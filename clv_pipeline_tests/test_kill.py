@@ -111,6 +111,31 @@ def test_a_killed_command_is_carried_on_by_the_next(tmp_path: Path, undisturbed:
 
 
 @pytest.mark.long
+def test_kills_in_publication_drift_and_alerts_lose_and_double_nothing(
+    tmp_path: Path, undisturbed: dict[str, pl.DataFrame]
+) -> None:
+    company = open_company(tmp_path / "company")
+    (company.incoming / "bad.csv").write_bytes(b"\x00\x01\x02PK\x03")
+    # The last two: before the alert is written down, and between that and its sending.
+    for place in (
+        "stages.scores:judge_scores",
+        "stages.drift:diagnose",
+        "alerts.log:write_whole",
+        "alerts.watchman:_send",
+    ):
+        code, output = run_clv(company, "run", dying_in=f"clv_pipeline.{place}")
+        assert code == -9, (place, output)
+    run_clv(company, "run")
+    found = read_tables(company)
+    told = found.pop("monitoring.alerts")
+    assert told.select("kind", "cleared_at").rows() == [("file", None)]
+    expected = {name: frame for name, frame in undisturbed.items() if name != "monitoring.alerts"}
+    assert sorted(found) == sorted(expected)
+    assert [name for name in expected if not found[name].equals(expected[name])] == []
+    assert not list_unfinished_runs(company)
+
+
+@pytest.mark.long
 def test_kills_at_random_moments_leave_nothing_behind(tmp_path: Path, undisturbed: dict[str, pl.DataFrame]) -> None:
     company = open_company(tmp_path / "company")
     for _ in range(4):
