@@ -16,6 +16,7 @@ from clv_pipeline.lake import Lake
 from clv_pipeline.ledger import Ledger
 from clv_pipeline.periods import build_partitions
 from clv_pipeline.pipeline import AS_OF_STEPS, MONTH_STEPS, owner_of
+from clv_pipeline.privacy.schedule import build_retention
 from clv_pipeline.settings import Settings
 from clv_pipeline.stages.charts import CHARTS, build_charts_asset
 from clv_pipeline.stages.report import build_report_asset
@@ -60,7 +61,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     return dg.Definitions(
         assets=assets,
         jobs=[refresh],
-        schedules=[build_daily_schedule(refresh, settings, partitions)],
+        schedules=[build_daily_schedule(refresh, settings, partitions), *build_retention(settings)],
         sensors=[
             build_delivery_sensor(settings, partitions),
             build_chart_sensor(settings),

@@ -176,7 +176,7 @@ def list_news(state: State) -> list[str]:
     source = state.settings.source
     if source.kind == "files":
         return list_new_files(state)
-    from clv_pipeline.databases.extracts import describe_news  # noqa: PLC0415  (its libraries are an extra)
+    from clv_pipeline.databases.news import describe_news  # noqa: PLC0415  (its libraries are an extra)
 
     news = describe_news(state.lake, state.settings, state.ledger)
     return [news] if news else []

@@ -13,9 +13,13 @@ from clv_pipeline.privacy.settings import PASSWORD
 
 
 class Automation(Section):
-    """Whether schedule and sensors start by themselves with `clv ui`; each can be switched in the UI at any time."""
+    """Whether schedule and sensors start by themselves with `clv ui`; each can be switched in the UI at any time.
+
+    Of the schedule that drops raw lines beyond their age, only where `retention` says so too.
+    """
 
     enabled: bool = False
+    retention: bool = False
 
 
 class Publication(Section):

@@ -112,6 +112,12 @@ class Settings(Section):
             require_attributes(self, [], "[source.columns]")
         return self
 
+    @model_validator(mode="after")
+    def _check_retention(self) -> "Settings":
+        if self.automation.retention and self.privacy.keep_raw_months is None:
+            raise ValueError("[automation] retention needs [privacy] keep_raw_months; write how many months are kept")
+        return self
+
     @property
     def attributes(self) -> tuple[str, ...]:
         """The columns of customers that cohorts, filters or models ask for."""

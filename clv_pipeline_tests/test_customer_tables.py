@@ -7,7 +7,7 @@ import pytest
 from clv_pipeline.automation import request_landing
 from clv_pipeline.customers import news
 from clv_pipeline.customers.landing import list_problems
-from clv_pipeline.customers.news import find_new_customers
+from clv_pipeline.customers.news import find_new_customers, list_new_customers
 from clv_pipeline.databases.connection import DatabaseAwayError, DatabaseError
 from clv_pipeline.settings import SettingsError, load_settings
 from clv_pipeline_tests.postgres import PASSWORD, PostgresServer
@@ -163,7 +163,7 @@ def test_what_cannot_be_read_is_one_line_and_changes_nothing(crm: PostgresServer
     try:
         with pytest.raises(DatabaseAwayError, match="does not answer"):
             shop.land()
-        assert "does not answer" in find_new_customers(shop.lake, shop.settings)[0]
+        assert "does not answer" in list_new_customers(shop.lake, shop.settings)[0]
     finally:
         crm.start()
     crm.execute("ALTER TABLE crm.ids RENAME TO identities")

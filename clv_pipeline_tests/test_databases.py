@@ -9,6 +9,8 @@ import polars as pl
 import pytest
 
 from clv_pipeline.automation import request_landing
+from clv_pipeline.databases import news
+from clv_pipeline.databases.extracts import extract_news
 from clv_pipeline.lake import Lake
 from clv_pipeline.landing import land_transactions
 from clv_pipeline.ledger import Ledger
@@ -40,6 +42,31 @@ def test_news_alone_is_landed_and_runs_the_months_it_touches(shop: TableShop, se
     assert (plan.first, plan.last) == ("2024-02", "2024-02")
     assert shop.lines() == expect(server)
     assert request_landing(shop.lake, shop.settings, None) == []
+
+
+def test_the_sensor_reads_no_row_again_as_long_as_the_cursors_are_the_same(
+    shop: TableShop, server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads = []
+    monkeypatch.setattr(news, "extract_news", lambda *args: reads.append(args) or extract_news(*args))
+    fill(server, 1, 5)
+    shop.land()
+    asked = [request_landing(shop.lake, shop.settings, None) for _ in range(3)]
+    assert (asked, len(reads)) == ([[], [], []], 1)
+    with server.connect() as late:
+        late.autocommit = False
+        late.execute(INSERT, (9, "o9", "c1", "2024-01-05", 1))
+        server.execute(CHANGE + "quantity = 7 WHERE id = 1")
+        shop.land()
+        assert (request_landing(shop.lake, shop.settings, None), len(reads)) == ([], 2)
+        late.commit()
+    assert len(request_landing(shop.lake, shop.settings, None)) == 1  # its cursor is older than the latest
+    server.execute("UPDATE shop.lines SET updated_at = NULL WHERE id = 2")
+    shop.land()
+    for _ in range(2):
+        assert request_landing(shop.lake, shop.settings, None) == []
+    server.execute("UPDATE shop.lines SET quantity = 70 WHERE id = 2")
+    assert len(request_landing(shop.lake, shop.settings, None)) == 1
 
 
 def test_a_correction_may_move_a_line_to_another_month(shop: TableShop, server: PostgresServer) -> None:

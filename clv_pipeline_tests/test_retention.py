@@ -1,11 +1,16 @@
 """Raw lines beyond their age are dropped; what was made of them stays, and what still comes for them is told."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
+import dagster as dg
+import duckdb
 import pytest
 
 from clv_pipeline import landing
+from clv_pipeline.alerts.run_causes import find_run_causes
+from clv_pipeline.assembly import build_definitions
+from clv_pipeline.automation_settings import Automation
 from clv_pipeline.execution import run_months
 from clv_pipeline.lake import LakeError
 from clv_pipeline.periods import list_periods
@@ -14,9 +19,11 @@ from clv_pipeline.plan import find_stale
 from clv_pipeline.privacy.guard import PrivacyError
 from clv_pipeline.privacy.retention import drop_raw_lines, plan_retention
 from clv_pipeline.status import describe_closed
+from clv_pipeline_tests.orchestra import QUIET
+from clv_pipeline_tests.postgres import CHANGE, INSERT, PostgresServer
 from clv_pipeline_tests.processes import run_and_die
 from clv_pipeline_tests.traces import find_traces
-from clv_pipeline_tests.warehouse import COLUMNS, RFM_STEPS, Warehouse
+from clv_pipeline_tests.warehouse import COLUMNS, RFM_STEPS, TableShop, Warehouse
 
 MONTHS = list_periods("2023-01", "2024-03")
 KEEP = "[privacy]\nkeep_raw_months = 13\n"
@@ -126,6 +133,66 @@ def test_nothing_is_dropped_that_has_to_be_made_again(shop: Warehouse, tmp_path:
     house.settings = house.settings.model_copy(update={"privacy": privacy})
     with pytest.raises(PrivacyError, match=r"^privacy\.keep_raw_months is not set"):
         drop(house)
+
+
+def test_news_in_tables_are_looked_for_before_a_month_is_closed(table_shop: TableShop, server: PostgresServer) -> None:
+    house = table_shop
+    tables = 'kind = "sql"\nid_map_table = "shop.ids"\n'
+    house.config.write_text(f"{house.config.read_text()}[customers]\n{tables}{KEEP}")
+    house._open()
+    server.execute("CREATE TABLE shop.ids (source_id text, customer_id text)")
+    server.execute(INSERT, [(n, f"o{n}", "ann", f"{month}-05", 1) for n, month in enumerate(MONTHS)])
+    house.refresh(steps=RFM_STEPS)
+    server.execute(CHANGE + "quantity = 9 WHERE id = 0")
+    for look in (lambda: drop(house), lambda: plan_retention(house.state)):
+        with pytest.raises(PrivacyError, match=r"^rows of table shop\.lines are not landed yet .*`clv run` first$"):
+            look()
+    house.refresh(steps=RFM_STEPS)
+    server.execute("INSERT INTO shop.ids VALUES ('ann', 'bob')")
+    with pytest.raises(PrivacyError, match=r"^what is said of customers has changed .* may merge customers of months"):
+        drop(house)
+    house.refresh(steps=RFM_STEPS)
+    server.stop()
+    try:
+        with pytest.raises(PrivacyError, match=r"cannot be told: .* does not answer"):
+            drop(house)
+    finally:
+        server.start()
+    drop(house)
+    assert house.query("SELECT min(period) AS first FROM transactions.lines").item() == "2023-03"
+    assert house.query("SELECT customer_id, frequency FROM rfm.customers").rows() == [("bob", 14)]
+
+
+def test_the_schedule_is_off_until_it_is_wanted_and_its_job_drops_what_is_too_old(
+    shop: Warehouse, tmp_path: Path
+) -> None:
+    house = shop.copy_to(tmp_path / "house")
+    started = {}
+    for automation in ({}, {"enabled": True}, {"enabled": True, "retention": True}):
+        settings = house.settings.model_copy(update={"automation": Automation(**automation)})
+        repository = build_definitions(settings).get_repository_def()
+        schedule = repository.get_schedule_def("drop_raw_lines")
+        started[len(automation)] = schedule.default_status.value
+    assert started == {0: "STOPPED", 1: "STOPPED", 2: "RUNNING"}
+    assert schedule.cron_schedule == "0 6 * * 0"
+    moment = datetime(2024, 4, 21, 6, tzinfo=UTC)
+    with dg.DagsterInstance.ephemeral() as instance:
+        with dg.build_schedule_context(instance=instance, scheduled_execution_time=moment) as context:
+            request = schedule(context)
+        assert isinstance(request, dg.RunRequest)
+        assert request.run_key == "2024-04-21"
+        job = repository.get_job("retention")
+        house.deliver("late.csv", make_lines("2023-02", "4.00"))
+        assert not job.execute_in_process(instance=instance, run_config=QUIET, raise_on_error=False).success
+        (cause,) = find_run_causes(instance)
+        assert cause.what.startswith("A run of retention failed: ")
+        assert cause.what.endswith("`clv run` first")
+        house.refresh(steps=RFM_STEPS)
+        assert job.execute_in_process(instance=instance, run_config=QUIET).success
+        assert list(find_run_causes(instance)) == []
+    assert find_traces(house.settings.home, "old-2023-01") == []
+    with duckdb.connect(str(house.settings.home / "clv.duckdb"), read_only=True) as con:
+        assert con.sql("SELECT count(*) FROM marts.periods").fetchall() == [(len(MONTHS),)]
 
 
 def test_a_retention_that_was_killed_is_completed_by_the_next(shop: Warehouse, tmp_path: Path) -> None:

@@ -137,7 +137,13 @@ def read(settings: Settings, key: str) -> object:
 
 
 def test_the_list_of_settings_is_complete() -> None:
-    assert {*EVERY_SETTING, *OF_TABLES} == list_settings()
+    assert {*EVERY_SETTING, *OF_TABLES, "automation.retention"} == list_settings()
+
+
+def test_retention_runs_by_itself_only_where_it_is_said_what_is_kept(tmp_path: Path) -> None:
+    wanted = {"CLV_AUTOMATION_RETENTION": "true"}
+    assert "[automation] retention needs [privacy] keep_raw_months" in refuse(tmp_path, **wanted)
+    assert load(tmp_path, "[privacy]\nkeep_raw_months = 24", **wanted).automation.retention
 
 
 def test_the_settings_of_tables_are_variables_too(tmp_path: Path) -> None:

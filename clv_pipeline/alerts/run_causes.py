@@ -10,6 +10,7 @@ import dagster as dg
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus as Status
 
 from clv_pipeline.alerts.causes import ALERT, WARN, Cause
+from clv_pipeline.privacy.log import RETENTION
 from clv_pipeline.stages.transactions import LANDING
 
 _READABLE = dg.AssetCheckKey(LANDING, "files_are_readable")
@@ -37,6 +38,8 @@ def _find_failures(instance: dg.DagsterInstance) -> Iterator[Cause]:
         run = record.dagster_run
         stages, kind, message = _explain(instance, run)
         later = [other.dagster_run for other in good if other.create_timestamp > record.create_timestamp]
+        # Retention does nothing of a run's work, and no run does its.
+        later = [other for other in later if (other.job_name == RETENTION) == (stages == {RETENTION})]
         group = ", ".join(sorted(stages))
         if group in told or _is_made_good(stages, kind, later):
             continue
@@ -74,6 +77,8 @@ def _is_made_good(stages: set[str], kind: str, later: Sequence[dg.DagsterRun]) -
 
 def _list_stages(run: dg.DagsterRun) -> set[str]:
     """The stages of the assets that a run was asked for; none for a run of everything."""
+    if run.job_name == RETENTION:
+        return {RETENTION}
     return {key.path[0] for key in run.asset_selection or ()}
 
 

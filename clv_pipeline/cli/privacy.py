@@ -12,7 +12,6 @@ import typer
 from rich.markup import escape
 
 from clv_pipeline.cli.options import Config, console, read_settings
-from clv_pipeline.settings import Settings
 
 _WHO = "customer_id, as the source calls it; - reads one a line. Without any, an erasure that was cut off is completed."
 
@@ -31,6 +30,7 @@ def forget(
     """Removes people for good: their rows go, their lines stay without them, redelivery does not bring them back."""
     from clv_pipeline.lake import Lake  # noqa: PLC0415
     from clv_pipeline.privacy.erasure import erase  # noqa: PLC0415
+    from clv_pipeline.privacy.rebuilding import build_again  # noqa: PLC0415
     from clv_pipeline.privacy.traces import clear_traces  # noqa: PLC0415
     from clv_pipeline.runs import choose_dagster_home  # noqa: PLC0415
 
@@ -40,7 +40,7 @@ def forget(
     given = [one.strip() for one in read if one.strip()]
     console.print("[cyan]waiting until no run works on the lake, then forgetting[/]")
     done = erase(lake, settings, given, lambda texts: clear_traces(choose_dagster_home(settings), texts))
-    _build_again(settings, done.pages)
+    build_again(lake, settings, done.pages)
     if given:
         console.print(f"  {done.known:,} of {done.asked:,} had data; none of them can come back with a delivery")
     console.print(
@@ -72,6 +72,7 @@ def retention(
 ) -> None:
     """Drops raw lines older than `[privacy] keep_raw_months`; marts, scores and the report stay."""
     from clv_pipeline.lake import Lake  # noqa: PLC0415
+    from clv_pipeline.privacy.rebuilding import build_again  # noqa: PLC0415
     from clv_pipeline.privacy.retention import drop_raw_lines, plan_retention  # noqa: PLC0415
     from clv_pipeline.report.numbers import plural  # noqa: PLC0415
     from clv_pipeline.state import State  # noqa: PLC0415
@@ -80,21 +81,7 @@ def retention(
     lake = Lake(settings.home, settings.engine)
     plan = plan_retention(State(lake, settings)) if dry_run else drop_raw_lines(lake, settings)
     if not dry_run:
-        _build_again(settings, ())
+        build_again(lake, settings)
     done = "would be dropped" if dry_run else "dropped"
     what = f"{plural(plan.rows, 'raw line')} of {plural(len(plan.months), 'month')}" if plan.months else "no raw lines"
     console.print(f"{what} {done}; raw lines are kept from {plan.kept_from} on")
-
-
-def _build_again(settings: Settings, pages: tuple[str, ...]) -> None:
-    from clv_pipeline.door import rebuild_door  # noqa: PLC0415
-    from clv_pipeline.lake import Lake  # noqa: PLC0415
-    from clv_pipeline.ledger import Ledger  # noqa: PLC0415
-    from clv_pipeline.publication import publish_report  # noqa: PLC0415
-
-    lake = Lake(settings.home, settings.engine)
-    months = pages or tuple(lake.published("lenses.lens1_headline"))[-1:]
-    for month in months:
-        publish_report(lake, settings, month)
-    if not months and Ledger.identify(lake):
-        rebuild_door(lake, settings)

@@ -35,7 +35,8 @@ _LOOKS: dict[Path, _Look] = {}
 def list_new_customers(lake: Lake, settings: Settings) -> list[str]:
     """A line when what is said of customers, or the lines, have changed since customers were landed; else none.
 
-    Tables are looked at every ten minutes at most, and whenever customers were landed.
+    Tables are looked at every ten minutes at most, and whenever something was landed. One that cannot be read counts as
+    news once an hour: the load that it asks for says what is wrong.
     """
     if not settings.customers.is_used:
         return []
@@ -44,7 +45,10 @@ def list_new_customers(lake: Lake, settings: Settings) -> list[str]:
     last = _LOOKS.get(lake.root) if settings.customers.kind == "sql" else None
     if last and last.landed == landed and time.monotonic() - last.at < LOOK_EVERY:
         return last.found
-    found = find_new_customers(lake, settings)
+    try:
+        found = find_new_customers(lake, settings)
+    except (DatabaseError, DatabaseAwayError, PrivacyError, SettingsError) as error:
+        found = [f"{TABLE}:{datetime.now(UTC):%Y-%m-%d %H}:{error}"]
     _LOOKS[lake.root] = _Look(landed, time.monotonic(), found)
     return found
 
@@ -52,16 +56,13 @@ def list_new_customers(lake: Lake, settings: Settings) -> list[str]:
 def find_new_customers(lake: Lake, settings: Settings, *, is_alone: bool = False) -> list[str]:
     """The same, looked at now; `is_alone` says that the caller has the lock of privacy.
 
-    A table that cannot be read counts as news once an hour: the load that it asks for says what is wrong.
+    Raises what `read_tables` raises, and PrivacyError.
     """
     if not settings.customers.is_used:
         return []
     lake.prepare()
-    try:
-        with nullcontext() if is_alone else lake.hold(LOCK, shared=True):
-            guard = open_guard(lake, settings, has_data=not Ledger.read(lake).batches.is_empty())
-            inputs = describe_inputs(lake, settings, read_tables(lake, settings, guard))
-    except (DatabaseError, DatabaseAwayError, PrivacyError, SettingsError) as error:
-        return [f"{TABLE}:{datetime.now(UTC):%Y-%m-%d %H}:{error}"]
+    with nullcontext() if is_alone else lake.hold(LOCK, shared=True):
+        guard = open_guard(lake, settings, has_data=not Ledger.read(lake).batches.is_empty())
+        inputs = describe_inputs(lake, settings, read_tables(lake, settings, guard))
     stamp = lake.read_stamp(TABLE, "all")
     return [] if stamp and stamp.inputs == inputs else [f"{TABLE}:{inputs}"]

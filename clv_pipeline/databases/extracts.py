@@ -1,7 +1,7 @@
 """What one read of a source table brings: the rows since the checkpoint, as text, in the shape of the landing log.
 
-Belongs here: checkpoint, lag, whether there is news. Does not belong here: reading rows (`reading.py`), appending them
-to the log (`landing.py`).
+Belongs here: checkpoint, lag, what is read. Does not belong here: reading rows (`reading.py`), whether it is worth it
+(`news.py`), appending them to the log (`landing.py`).
 
 A row becomes visible when its transaction commits, which may be later than its cursor says, and after rows with later
 cursors. So each read goes back by the lag from the latest cursor it knows; rows it has read before are recognised.
@@ -12,20 +12,17 @@ import json
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import duckdb
 
-from clv_pipeline.databases.connection import Database, DatabaseAwayError, DatabaseError, open_database
+from clv_pipeline.databases.connection import Database, DatabaseError, open_database
 from clv_pipeline.databases.reading import TableReader, as_moment, open_table
 from clv_pipeline.databases.replication import extract_changes
 from clv_pipeline.databases.staging import Stage
-from clv_pipeline.lake import Lake
-from clv_pipeline.ledger import Ledger
-from clv_pipeline.privacy.guard import LOCK, Guard, PrivacyError, open_guard
-from clv_pipeline.settings import Settings, SettingsError
+from clv_pipeline.privacy.guard import Guard
+from clv_pipeline.settings import Settings
 from clv_pipeline.sources import stored_name
 from clv_pipeline.sql import quote_literal, quote_name
 
@@ -91,7 +88,7 @@ def _extract_since(database: Database, settings: Settings, checkpoint: str | Non
     reader = open_table(database, source.table or "", wanted)
     _require_time(reader, source.cursor or "")
     reached = _find_latest(reader, settings)
-    stage.write(reader.stream(_since(reader, settings, since)))
+    stage.write(reader.stream(select_since(reader, settings, since)))
     before = since.moment if since else None
     latest = max((moment for moment in (before, reached) if moment), default=None)
     if since and _fingerprint(stage, settings, before) == since.window:
@@ -122,7 +119,8 @@ def _find_latest(reader: TableReader, settings: Settings) -> datetime | None:
     return as_moment(reader.scalar(sa.select(sa.func.max(column)).where(column <= now)))
 
 
-def _since(reader: TableReader, settings: Settings, since: Checkpoint | None) -> "sa.ColumnElement[bool] | None":
+def select_since(reader: TableReader, settings: Settings, since: Checkpoint | None) -> "sa.ColumnElement[bool] | None":
+    """The condition of rows from the lag before a checkpoint on; None where all are read."""
     import sqlalchemy as sa  # noqa: PLC0415
 
     moment = since.moment if since else None
@@ -149,24 +147,3 @@ def _fingerprint(stage: Stage, settings: Settings, latest: datetime | None) -> s
     query = f"SELECT count(*), sum(hash(t)) FROM (SELECT * EXCLUDE (row_number) FROM {rows}) AS t"
     count, total = stage.con.execute(query).fetchall()[0]
     return f"{count}:{total or 0}"
-
-
-def describe_news(lake: Lake, settings: Settings, ledger: Ledger) -> str | None:
-    """What a load would find, in a word that changes with it; None where nothing changed.
-
-    A table that cannot be read counts as news once an hour: the load that it asks for says what is wrong.
-    """
-    lake.prepare()
-    table = settings.source.table
-    try:
-        with (
-            lake.hold(LOCK, shared=True),
-            TemporaryDirectory(dir=lake.root / ".staging") as folder,
-            lake.connect() as con,
-        ):
-            guard = open_guard(lake, settings, has_data=not ledger.batches.is_empty())
-            guard.encrypt_spill(con)
-            extract = extract_news(con, settings, guard, ledger.last_checkpoint(table), Path(folder))
-    except (DatabaseError, DatabaseAwayError, PrivacyError, SettingsError) as error:
-        return f"{table}:{datetime.now(UTC):%Y-%m-%d %H}:{error}"
-    return f"{extract.name}:{extract.checkpoint}" if extract else None

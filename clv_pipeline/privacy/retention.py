@@ -15,6 +15,8 @@ import duckdb
 import polars as pl
 
 from clv_pipeline.automation import list_new_files
+from clv_pipeline.customers.news import find_new_customers
+from clv_pipeline.databases.connection import DatabaseAwayError, DatabaseError
 from clv_pipeline.lake import Lake, rename_durably
 from clv_pipeline.ledger import UNDATED
 from clv_pipeline.mapping import list_source_columns
@@ -27,7 +29,7 @@ from clv_pipeline.privacy.erasure import be_alone, remove_copies, rewrite
 from clv_pipeline.privacy.guard import PrivacyError, name_in_landing
 from clv_pipeline.privacy.log import RETENTION, Act, keep_act
 from clv_pipeline.privacy.people import QUARANTINED
-from clv_pipeline.settings import Settings
+from clv_pipeline.settings import Settings, SettingsError
 from clv_pipeline.sql import quote_literal, quote_name
 from clv_pipeline.state import LINES, State
 from clv_pipeline.whole_tables import write_whole
@@ -44,10 +46,11 @@ class Retention:
     rows: int
 
 
-def plan_retention(state: State) -> Retention:
+def plan_retention(state: State, *, is_alone: bool = False) -> Retention:
     """What `[privacy] keep_raw_months` says to drop; the months count back from the last with data.
 
-    Raises PrivacyError where a month could not be made again that has to be, now or because of a file that waits.
+    `is_alone` says that the caller is alone with the lake. Raises PrivacyError where a month could not be made again
+    that has to be, now or because of what waits to be landed, or where that cannot be told.
     """
     keep = state.settings.privacy.keep_raw_months
     if keep is None:
@@ -56,10 +59,8 @@ def plan_retention(state: State) -> Retention:
         raise PrivacyError("there are no raw lines yet; run `clv run` first")
     kept_from = max(shift_period(state.periods[-1], 1 - keep), state.closed.kept_from)
     months = tuple(month for month in sorted(_folders(state.lake)) if month < kept_from)
-    if new := len(list_new_files(state)):
-        raise PrivacyError(
-            f"{new} delivered files are not landed yet and may correct months that are to be closed; `clv run` first"
-        )
+    if waiting := _find_waiting(state, is_alone=is_alone):
+        raise PrivacyError(f"{waiting} months that are to be closed; `clv run` first")
     if stale := find_stale(MONTH_STEPS, state, [month for month in state.known_periods if month < kept_from]):
         raise PrivacyError(
             f"{stale[0].step.stage} of {stale[0].period} is not up to date ({stale[0].reason}) and could not be made"
@@ -67,6 +68,25 @@ def plan_retention(state: State) -> Retention:
         )
     rows = state.ledger.count_live_rows(state.settings)
     return Retention(kept_from, months, sum(rows.get(month, 0) for month in months))
+
+
+def _find_waiting(state: State, *, is_alone: bool) -> str | None:
+    """What is not landed yet and could not be heeded later; None where nothing waits."""
+    lake, settings = state.lake, state.settings
+    try:
+        if settings.source.kind == "files" and (new := len(list_new_files(state))):
+            return f"{new} delivered files are not landed yet and may correct"
+        if settings.source.kind == "sql":
+            from clv_pipeline.databases.news import find_news  # noqa: PLC0415  (its libraries are an extra)
+
+            if find_news(lake, settings, state.ledger, is_alone=is_alone):
+                return f"rows of table {settings.source.table} are not landed yet and may correct"
+        # A merge cannot reach a closed month; all else that is said of customers can.
+        if settings.customers.merges and find_new_customers(lake, settings, is_alone=is_alone):
+            return "what is said of customers has changed since it was landed and may merge customers of"
+    except (DatabaseError, DatabaseAwayError, SettingsError) as error:
+        raise PrivacyError(f"whether anything waits to be landed cannot be told: {error}") from None
+    return None
 
 
 def drop_raw_lines(lake: Lake, settings: Settings) -> Retention:
@@ -77,7 +97,7 @@ def drop_raw_lines(lake: Lake, settings: Settings) -> Retention:
     with be_alone(lake), lake.connect() as con:
         began = tell_time()
         state = State(lake, settings)
-        plan = plan_retention(state)
+        plan = plan_retention(state, is_alone=True)
         _keep_hashes(con, state, plan)
         _close(state, plan)
         for month in plan.months:
