@@ -41,6 +41,9 @@ _POSTGRESQL = {
     "keepalives_interval": "10",
     "keepalives_count": "3",
 }
+# Else a TIMESTAMP comes in whatever zone the server is set to.
+_MYSQL = {"init_command": "SET time_zone = '+00:00'"}
+_PARAMETERS = {"postgresql": _POSTGRESQL, "mysql": _MYSQL, "mariadb": _MYSQL}
 # SQLSTATE classes: connection exception, insufficient resources (too many connections), operator intervention; and a
 # slot that another load looks into.
 _PASSING_STATES = ("08", "53", "57", "55006")
@@ -123,8 +126,8 @@ def _choose_driver(url: "URL", section: str) -> "URL":
         import_module(module)
     except ImportError:
         raise DatabaseError(f"{kind} needs the package of its driver; install clv-pipeline[{extra}]") from None
-    if kind == "postgresql":
-        url = url.update_query_dict({name: text for name, text in _POSTGRESQL.items() if name not in url.query})
+    more = _PARAMETERS.get(kind, {})
+    url = url.update_query_dict({name: text for name, text in more.items() if name not in url.query})
     return url if "+" in url.drivername else url.set(drivername=driver)
 
 
