@@ -4,12 +4,12 @@ Belongs here: names, types and messages of the sections [automation], [alerts] a
 the other sections (`settings.py`), what an alert says (`alerts/`).
 """
 
+from pathlib import Path
 from typing import Any
 
 from pydantic import Field, SecretStr, field_validator
 
 from clv_pipeline.period_settings import Section
-from clv_pipeline.privacy.settings import PASSWORD
 
 
 class Automation(Section):
@@ -29,20 +29,19 @@ class Publication(Section):
 
 
 class Alerts(Section):
-    """Where alerts go: Apprise addresses, in which ${NAME} stands for an environment variable.
+    """Where alerts go: Apprise addresses, in which ${NAME} is taken from the environment or the file of `secrets`.
 
     `link` is where people reach the web interface. A source is stale after `stale_after_days` without a delivery; by
     default after twice the usual time between deliveries.
     """
 
     urls: tuple[SecretStr, ...] = ()
+    secrets: Path | None = Field(default=None, exclude=True)
     link: str = "http://127.0.0.1:3000"
     stale_after_days: float | None = Field(default=None, gt=0)
 
     @field_validator("urls", mode="before")
     @classmethod
     def _read_list(cls, urls: Any) -> Any:
-        if isinstance(urls, list) and any(isinstance(url, str) and PASSWORD.search(url) for url in urls):
-            raise ValueError("has an address with its password; write ${NAME} for it, and set NAME in the environment")
         # A variable has no lists: CLV_ALERTS_URLS="slack://..., mailto://...".
         return [url.strip() for url in urls.split(",") if url.strip()] if isinstance(urls, str) else urls

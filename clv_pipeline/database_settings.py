@@ -1,23 +1,17 @@
-"""The settings of sources that are databases, and the rule that no secret stands in `clv.toml`.
+"""The settings of sources that are databases.
 
 Belongs here: names, types and messages of the keys of [source] and [customers] that concern databases. Does not belong
-here: reading a database (`databases/`), or what its columns mean (`settings.py`).
+here: reading a database (`databases/`), what its columns mean (`settings.py`), or where secrets may stand
+(`secret_settings.py`).
 """
 
-import re
-from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field, SecretStr, model_validator
 
 from clv_pipeline.period_settings import Section
 
-_PASSWORD = re.compile(r"://[^/@]*?:(?P<value>[^/]*)@")
-_PARAMETER = re.compile(
-    r"[?&](?P<name>[^=&]*(?:passw|pwd|token|secret|key|credentials_base64)[^=&]*)=(?P<value>[^&]*)", re.I
-)
-_VARIABLE = re.compile(r"\$\{\w+\}")
 TABLE_PATTERN = r"^[^.\s]+(\.[^.\s]+){0,2}$"
 
 
@@ -54,23 +48,3 @@ class DatabaseSource(Connected):
         ):
             raise ValueError(f"{unused[0]} is set, but kind is 'files'; set kind = 'sql' to read a database")
         return self
-
-
-def reject_written_secrets(values: Mapping[str, Any], file: str) -> None:
-    """Raises ValueError for a password, token or key that stands in the settings file itself."""
-    for name in ("source", "customers"):
-        section = values.get(name)
-        url = section.get("connection") if isinstance(section, Mapping) else None
-        for what, value in _list_secrets(url) if isinstance(url, str) else ():
-            if value and not _VARIABLE.fullmatch(value):
-                raise ValueError(
-                    f"{file}: {name}.connection holds a {what}; write ${{DB_PASSWORD}} in its place, and set that in"
-                    f" the environment or in the file of [{name}] secrets"
-                )
-
-
-def _list_secrets(url: str) -> Iterator[tuple[str, str]]:
-    if password := _PASSWORD.search(url):
-        yield "password", password["value"]
-    for parameter in _PARAMETER.finditer(url):
-        yield parameter["name"], parameter["value"]

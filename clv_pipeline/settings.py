@@ -17,11 +17,11 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 
 from clv_pipeline.automation_settings import Alerts, Automation, Publication
 from clv_pipeline.customers.settings import Customers
-from clv_pipeline.database_settings import reject_written_secrets
 from clv_pipeline.drift_settings import RENAMED, Drift
 from clv_pipeline.model_settings import Backtest, Models
 from clv_pipeline.period_settings import Lenses, Periods, Section
 from clv_pipeline.privacy.settings import KEY_VARIABLE, Privacy
+from clv_pipeline.secret_settings import reject_written_secrets
 from clv_pipeline.source_settings import Source
 from clv_pipeline.wording import explain_setting
 

@@ -39,7 +39,6 @@ class MariaServer:
             probe.bind(("127.0.0.1", 0))
             self.port: int = probe.getsockname()[1]
         data = f"--datadir={self.root / 'data'}"
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         made = [
             installer,
             "--no-defaults",
@@ -48,12 +47,13 @@ class MariaServer:
             "--skip-test-db",
             "--auth-root-authentication-method=normal",
         ]
-        subprocess.run(made, check=True, **quiet)
+        subprocess.run(made, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         files = [f"--socket={self.root / 's'}", f"--pid-file={self.root / 'pid'}", f"--log-error={self.root / 'log'}"]
         options = ["--bind-address=127.0.0.1", f"--port={self.port}", "--innodb-flush-log-at-trx-commit=0"]
         # Not UTC, so that what depends on it shows.
         options += ["--default-time-zone=+05:00"]
-        self._process = subprocess.Popen([server, "--no-defaults", data, *account, *files, *options], **quiet)
+        command = [server, "--no-defaults", data, *account, *files, *options]
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self._wait()
         self._ask_root(f"CREATE DATABASE clv; CREATE USER clv@'127.0.0.1' IDENTIFIED BY '{PASSWORD}'")
         self._ask_root("GRANT ALL ON clv.* TO clv@'127.0.0.1'")

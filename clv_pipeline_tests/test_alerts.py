@@ -19,10 +19,11 @@ from clv_pipeline.alerts.log import AlertLog
 from clv_pipeline.alerts.run_causes import find_run_causes
 from clv_pipeline.alerts.send import AlertError, read_addresses
 from clv_pipeline.alerts.watchman import raise_alerts
+from clv_pipeline.automation_settings import Alerts
 from clv_pipeline.cli import run_app
 from clv_pipeline.contracts import Audit
 from clv_pipeline.dead_runs import fail_dead_runs
-from clv_pipeline.settings import load_settings
+from clv_pipeline.settings import SettingsError, load_settings
 from clv_pipeline_tests.orchestra import Orchestra, make_rows
 from clv_pipeline_tests.warehouse import Warehouse
 
@@ -145,12 +146,56 @@ def test_what_could_not_be_sent_is_sent_later_and_addresses_stay_secret(
     assert not [content for content in kept if SECRET.encode() in content]
 
 
-def test_a_wrong_address_is_named_by_its_place_only() -> None:
+def test_a_wrong_address_is_named_by_its_place_only(tmp_path: Path) -> None:
+    def read(*urls: str) -> dict[str, str]:
+        return read_addresses(Alerts(urls=tuple(map(SecretStr, urls)), secrets=Path("secrets.toml")), tmp_path)
+
+    with pytest.raises(SettingsError, match=r"^\[alerts\] secrets: secrets.toml cannot be read"):
+        read()
+    (tmp_path / "secrets.toml").write_text(f'IN_FILE = "{SECRET}"')
     with pytest.raises(AlertError, match="address 2 is none; write one such as") as refusal:
-        read_addresses([SecretStr("json://here"), SecretStr(f"here/{SECRET}")])
+        read("json://here", f"here/{SECRET}")
     assert SECRET not in str(refusal.value)
-    with pytest.raises(AlertError, match="names the environment variable NOT_SET_HERE, which is not set"):
-        read_addresses([SecretStr("json://${NOT_SET_HERE}")])
+    with pytest.raises(AlertError, match="names NOT_SET_HERE, which neither the environment nor"):
+        read("json://${NOT_SET_HERE}")
+    assert list(read("json://here/${IN_FILE}").values()) == [f"json://here/{SECRET}"]
+
+
+@pytest.mark.parametrize(
+    ("url", "what"),
+    [
+        ("mailto://me:hunter2@example.org", "password"),
+        ("slack://T1JJ3T3L2/A1BRTD4JD/short/#crm", "token"),
+        ("json://example.org/hooks/0123456789abcdef", "token"),
+        ("jsons://example.org/?+token=short", r"\+token"),
+        ("json://example.org/${HALF}/0123456789abcdef", "token"),
+    ],
+)
+def test_a_secret_of_an_address_that_stands_in_the_file_is_refused(url: str, what: str, tmp_path: Path) -> None:
+    config = tmp_path / "clv.toml"
+    config.write_text(f'[alerts]\nurls = ["json://localhost/clv", "{url}"]\n')
+    with pytest.raises(
+        SettingsError, match=f"alerts.urls: address 2 holds a {what}; write .*environment or in the file of"
+    ):
+        load_settings(config, {})
+    config.write_text("")
+    given = load_settings(config, {"CLV_ALERTS_URLS": url})
+    assert given.alerts.urls[0].get_secret_value() == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "slack://${SLACK_TOKENS}/#crm",
+        "mailto://${ME}:${PW}@example.org",
+        "ntfy://crm",
+        "${ALL}",
+        "json://hooks.example.org:80/clv",
+    ],
+)
+def test_an_address_without_its_secret_may_stand_in_the_file(url: str, tmp_path: Path) -> None:
+    (tmp_path / "clv.toml").write_text(f'[alerts]\nurls = ["{url}"]\n')
+    assert load_settings(tmp_path / "clv.toml", {}).alerts.urls[0].get_secret_value() == url
 
 
 def test_a_source_is_silent_after_half_again_the_longest_usual_gap() -> None:

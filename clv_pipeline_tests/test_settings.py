@@ -81,6 +81,7 @@ EVERY_SETTING = {
     "publication.move": ("0.2", 0.2),
     "automation.enabled": ("true", True),
     "alerts.urls": ("json://a, json://b", (SecretStr("json://a"), SecretStr("json://b"))),
+    "alerts.secrets": ("run/secrets.toml", "secrets.toml"),
     "alerts.link": ("http://clv", "http://clv"),
     "alerts.stale_after_days": ("2", 2.0),
     "privacy.pseudonyms": ("true", True),

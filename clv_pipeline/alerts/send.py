@@ -10,11 +10,14 @@ import logging
 import os
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping
 from hashlib import sha256
+from pathlib import Path
 
 import polars as pl
-from pydantic import SecretStr
+
+from clv_pipeline.automation_settings import Alerts
+from clv_pipeline.secrets_file import read_secrets
 
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 
@@ -23,11 +26,18 @@ class AlertError(ValueError):
     """An address cannot be used; the message is one line, says the fix, and keeps the address to itself."""
 
 
-def read_addresses(urls: Sequence[SecretStr]) -> dict[str, str]:
-    """The addresses by the name that a receiver has in the log, with their variables put in."""
+def read_addresses(alerts: Alerts, base: Path) -> dict[str, str]:
+    """The addresses by the name that a receiver has in the log, with their variables put in.
+
+    `base` is the folder that the path of a secrets file starts from. Raises AlertError or SettingsError, in one line.
+    """
+    values = {
+        **read_secrets(alerts.secrets, base, "alerts"),
+        **{name: text for name, text in os.environ.items() if text},
+    }
     addresses: dict[str, str] = {}
-    for number, url in enumerate(urls, start=1):
-        text = _VARIABLE.sub(_read_variable, url.get_secret_value())
+    for number, url in enumerate(alerts.urls, start=1):
+        text = _VARIABLE.sub(lambda match: _read_variable(match[1], values), url.get_secret_value())
         scheme = text.partition("://")[0]
         if not re.fullmatch(r"[a-z0-9+]+", scheme) or "://" not in text:
             raise AlertError(f"alerts.urls: address {number} is none; write one such as slack://... or mailto://...")
@@ -35,10 +45,10 @@ def read_addresses(urls: Sequence[SecretStr]) -> dict[str, str]:
     return addresses
 
 
-def _read_variable(match: re.Match[str]) -> str:
-    if value := os.environ.get(match[1]):
+def _read_variable(name: str, values: Mapping[str, str]) -> str:
+    if value := values.get(name):
         return value
-    raise AlertError(f"alerts.urls names the environment variable {match[1]}, which is not set; set it")
+    raise AlertError(f"alerts.urls names {name}, which neither the environment nor [alerts] secrets have; set it")
 
 
 def write_message(alerts: pl.DataFrame, home: str) -> tuple[str, str]:

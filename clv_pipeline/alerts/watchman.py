@@ -15,7 +15,7 @@ from clv_pipeline.alerts.run_causes import find_run_causes
 from clv_pipeline.alerts.send import AlertError, read_addresses, send, write_message
 from clv_pipeline.lake import Lake
 from clv_pipeline.moments import tell_time
-from clv_pipeline.settings import Settings
+from clv_pipeline.settings import Settings, SettingsError
 from clv_pipeline.state import State
 
 
@@ -47,8 +47,8 @@ def _send(log: AlertLog, lake: Lake, settings: Settings) -> list[str]:
     if log.active.is_empty():
         return []
     try:
-        addresses = read_addresses(settings.alerts.urls)
-    except AlertError as error:
+        addresses = read_addresses(settings.alerts, settings.base)
+    except (AlertError, SettingsError) as error:
         return [str(error)]
     problems = []
     for name, address in addresses.items():

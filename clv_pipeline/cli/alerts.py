@@ -24,7 +24,7 @@ def alerts(dry_run: Annotated[bool, typer.Option("--dry-run", help=_DRY)] = Fals
     from clv_pipeline.state import State  # noqa: PLC0415
 
     settings = read_settings(config)
-    receivers = read_addresses(settings.alerts.urls)
+    receivers = read_addresses(settings.alerts, settings.base)
     lake = Lake(settings.home, settings.engine)
     with open_instance(settings, lake) as instance:
         if not dry_run:

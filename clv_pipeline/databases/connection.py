@@ -6,7 +6,6 @@ Belongs here: addresses, secrets, engines, the words for errors. Does not belong
 import errno
 import os
 import re
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus
 
 from clv_pipeline.database_settings import Connected
+from clv_pipeline.secrets_file import read_secrets
 from clv_pipeline.settings import SettingsError
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ def _resolve(given: Connected, base: Path, section: str, environment: Mapping[st
         url = make_url(given.connection.get_secret_value())
     except (ArgumentError, ValueError):
         raise SettingsError(f"{section}.connection is no address of a database; write it like {example}") from None
-    values = _read_secrets(given.secrets, base, section)
+    values = read_secrets(given.secrets, base, section)
     found: list[str] = []
 
     def fill(text: str) -> str:
@@ -166,22 +166,6 @@ def _resolve(given: Connected, base: Path, section: str, environment: Mapping[st
     }
     url = url.set(**parts, query=query)  # pyright: ignore[reportArgumentType]
     return url, [*found, *([str(url.password)] if url.password else [])]
-
-
-def _read_secrets(file: Path | None, base: Path, section: str) -> dict[str, str]:
-    if file is None:
-        return {}
-    path = base / file.expanduser()
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SettingsError(
-            f"[{section}] secrets: {path.name} cannot be read ({error.strerror}); mend the path"
-        ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError):
-        # What the parser says may quote the file.
-        raise SettingsError(f'[{section}] secrets: {path.name} is not valid TOML; write NAME = "value" lines') from None
-    return {name: str(value) for name, value in values.items()}
 
 
 def hide_secrets(text: str, secrets: Sequence[str]) -> str:
