@@ -284,7 +284,10 @@ def test_a_password_does_not_stand_in_a_setting(tmp_path: Path) -> None:
             '[models]\nmlflow_uri = "https://ann:hush@server"',
             "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD",
         ),
-        ('[alerts]\nurls = ["mailto://ann:hush@example.org"]', "write ${NAME} for it, and set NAME in the environment"),
+        (
+            '[alerts]\nurls = ["mailto://ann:hush@example.org"]',
+            "write ${NAME} in its place, and set NAME in the environment",
+        ),
     ):
         message = refuse(tmp_path, text)
         assert fix in message
