@@ -6,6 +6,7 @@ import polars as pl
 from clv_pipeline.report.blocks import Spec
 from clv_pipeline.report.charts.theme import (
     BLUE,
+    GREY,
     INK,
     LIGHT,
     MUTED,
@@ -20,6 +21,7 @@ from clv_pipeline.report.charts.theme import (
 from clv_pipeline.report.numbers import as_counts, as_money, as_significant
 
 _ACTUAL, _EXPECTED, _RANGE = "Actual", "Expected by the model", "95% of repetitions"
+_DRIFT_SHADES = {"steady": LIGHT, "no more than chance": GREY, "drifted": ORANGE}
 
 
 def draw_fit(repeat: pl.DataFrame) -> Spec:
@@ -70,11 +72,13 @@ def draw_score_deciles(deciles: pl.DataFrame, currency: str) -> Spec:
 
 
 def draw_drift(checks: pl.DataFrame) -> Spec:
-    """Each check's statistic as a multiple of its threshold; beyond 1 it has drifted."""
+    """Each check's statistic as a multiple of its threshold; beyond 1 it has drifted, unless chance goes as far."""
     frame = checks.with_columns(ratio=pl.col("statistic") / pl.col("threshold")).filter(pl.col("ratio").is_finite())
     frame = with_text(frame, "statistic_text", as_significant(frame["statistic"].to_list()))
     frame = with_text(frame, "threshold_text", as_significant(frame["threshold"].to_list()))
-    frame = frame.with_columns(state=pl.when("drifted").then(pl.lit("drifted")).otherwise(pl.lit("steady")))
+    by_chance = pl.when(pl.col("ratio") > 1).then(pl.lit("no more than chance")).otherwise(pl.lit("steady"))
+    frame = frame.with_columns(state=pl.when("drifted").then(pl.lit("drifted")).otherwise(by_chance))
+    found = {state: shade for state, shade in _DRIFT_SHADES.items() if state in frame["state"]}
     limit = alt.Chart().mark_rule(color=INK, strokeDash=[4, 3]).encode(x=alt.XDatum(1))
     bars = (
         alt.Chart()
@@ -85,7 +89,7 @@ def draw_drift(checks: pl.DataFrame) -> Spec:
             color=alt.Color(
                 "state:N",
                 title=None,
-                scale=alt.Scale(domain=["steady", "drifted"], range=[LIGHT, ORANGE]),
+                scale=alt.Scale(domain=list(found), range=list(found.values())),
             ),
             tooltip=tooltips(name="Check", statistic_text="Statistic", threshold_text="Threshold", state="State"),
         )

@@ -112,7 +112,7 @@ def draw_versions(versions: pl.DataFrame) -> Spec:
         .mark_point(shape="square", size=90, opacity=1)
         .encode(
             x=alt.X("as_of:T", timeUnit="yearmonth", axis=alt.Axis(title=None, format="%b %Y", tickCount=6)),
-            y=alt.Y("version:N", sort=order, axis=alt.Axis(title="Version in use", labelLimit=170)),
+            y=alt.Y("version:N", sort=order, axis=alt.Axis(title="Version in use", labelLimit=170, labelPadding=12)),
             color=alt.Color(
                 "decision:N",
                 title=None,

@@ -16,6 +16,7 @@ FEATURES = {
     "monetary_value": "Monetary value",
     "clv": "CLV",
     "T": "T",
+    "p_alive": "P(alive)",
 }
 TESTS = {
     "psi": "PSI",
@@ -66,11 +67,19 @@ def build_section(data: ReportData) -> Section:
 
 
 def name_checks(checks: pl.DataFrame) -> pl.DataFrame:
-    """The checks in a reader's words, the furthest beyond its threshold first."""
-    named = checks.with_columns(
-        pl.col("feature").replace(FEATURES),
-        pl.col("test").replace(TESTS),
-    ).sort(pl.col("statistic") / pl.col("threshold"), descending=True, nulls_last=True)
+    """The checks in a reader's words, the furthest beyond its threshold first; a month that is a reference twice (the
+    month before is also the one of the fit) once."""
+    plain = pl.col("feature").str.replace_all("_", " ", literal=True)
+    named = (
+        checks.unique(["feature", "test", "reference"], keep="first", maintain_order=True)
+        .with_columns(
+            pl.col("feature").replace_strict(
+                FEATURES, default=plain.str.slice(0, 1).str.to_uppercase() + plain.str.slice(1)
+            ),
+            pl.col("test").replace(TESTS),
+        )
+        .sort(pl.col("statistic") / pl.col("threshold"), descending=True, nulls_last=True)
+    )
     return named.with_columns(name=pl.format("{}, {}, {}", "feature", "test", "reference"))
 
 

@@ -7,6 +7,7 @@ import polars as pl
 
 from clv_pipeline.report import numbers as n
 from clv_pipeline.report.facts import ReportData
+from clv_pipeline.report.sections.drift import name_checks
 
 # Rows that were delivered and rightly count once or not at all, by what they are.
 _SECOND_COPIES = ("duplicate", "known and delivered again")
@@ -21,6 +22,7 @@ def describe_trust(data: ReportData) -> str:
         parts.append(sentence)
     drift = data.table("drift.checks")
     if not drift.is_empty():
+        drift = name_checks(drift)
         found = int(drift["drifted"].sum())
         verb = "is" if found == 1 else "are"
         parts.append(f"{found} of {n.plural(drift.height, 'drift check')} {verb} beyond the threshold")
