@@ -5,6 +5,7 @@ truth has a known distribution. Bounds are those that 999 of 1,000 right models 
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -52,12 +53,11 @@ class Company:
         return self.scores[name].cast(pl.Float64).to_numpy()
 
 
-@pytest.fixture(scope="module")
-def company(tmp_path_factory: pytest.TempPathFactory) -> Company:
-    root = tmp_path_factory.mktemp("truth")
-    (root / "plain.toml").write_text(PLAIN)
-    scenario, text = read_scenario(str(root / "plain.toml"))
-    house = Warehouse(root / "company")
+@pytest.fixture
+def company(tmp_path: Path) -> Company:
+    (tmp_path / "plain.toml").write_text(PLAIN)
+    scenario, text = read_scenario(str(tmp_path / "plain.toml"))
+    house = Warehouse(tmp_path / "company")
     house.config.unlink()
     write_settings(scenario, text, house.root)
     write_company(scenario, house.root)
@@ -71,7 +71,15 @@ def company(tmp_path_factory: pytest.TempPathFactory) -> Company:
     return Company(house, scenario, scores.join(truth, on="customer_id").sort("customer_id"))
 
 
-def test_the_parameters_are_those_of_the_company_within_their_uncertainty(company: Company) -> None:
+def test_a_fitted_model_is_right_about_the_company_it_was_fitted_to(company: Company) -> None:
+    # One test, so that the company is made once, however many processes share the tests.
+    check_that_the_parameters_are_those_of_the_company_within_their_uncertainty(company)
+    check_that_p_alive_is_the_share_of_those_who_are_still_there(company)
+    check_that_what_comes_is_what_was_expected_in_total_and_of_many_and_few(company)
+    check_that_the_bounds_of_the_total_value_hold_what_came_of_it(company)
+
+
+def check_that_the_parameters_are_those_of_the_company_within_their_uncertainty(company: Company) -> None:
     true = state_parameters(company.scenario, company.scenario.cities[0], company.scenario.channels[0])
     draws = company.house.query("FROM models.draws WHERE model = 'pareto_nbd'")
     drawn = np.log(draws.pivot(on="parameter", index="draw", values="value").select(list(true)).to_numpy())
@@ -81,7 +89,7 @@ def test_the_parameters_are_those_of_the_company_within_their_uncertainty(compan
     assert (np.sqrt(np.diag(spread)) < [0.06, 0.06, 0.25, 0.4]).all()  # else nothing would be off
 
 
-def test_p_alive_is_the_share_of_those_who_are_still_there(company: Company) -> None:
+def check_that_p_alive_is_the_share_of_those_who_are_still_there(company: Company) -> None:
     p_alive, is_alive = company.take("p_alive"), company.take("is_alive")
     for group in (slice(None), *split(p_alive)):
         expected = p_alive[group]
@@ -90,7 +98,7 @@ def test_p_alive_is_the_share_of_those_who_are_still_there(company: Company) -> 
     assert p_alive[is_alive == 1].mean() > p_alive[is_alive == 0].mean() + 0.3
 
 
-def test_what_comes_is_what_was_expected_in_total_and_of_many_and_few(company: Company) -> None:
+def check_that_what_comes_is_what_was_expected_in_total_and_of_many_and_few(company: Company) -> None:
     expected, came = company.take("expected_purchases"), company.take("future_purchases")
     for group in (slice(None), *split(expected)):
         error = came[group] - expected[group]
@@ -101,7 +109,7 @@ def test_what_comes_is_what_was_expected_in_total_and_of_many_and_few(company: C
     assert np.abs(came - expected).mean() < 1.01 * np.abs(came - knowing).mean()
 
 
-def test_the_bounds_of_the_total_value_hold_what_came_of_it(company: Company) -> None:
+def check_that_the_bounds_of_the_total_value_hold_what_came_of_it(company: Company) -> None:
     total = company.house.query("FROM scores.totals WHERE level = 'total'").row(0, named=True)
     value = float((company.take("future_profit") * company.take("discount")).sum())
     assert total["clv_lower_95"] < value < total["clv_upper_95"]
