@@ -4,10 +4,15 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from clv_pipeline_tests.orchestra import Orchestra
 from clv_pipeline_tests.postgres import PASSWORD, TABLE, PostgresServer, find_programs
 from clv_pipeline_tests.warehouse import TableShop, Warehouse
+
+# A busy machine is no reason to fail.
+settings.register_profile("no deadline", deadline=None)
+settings.load_profile("no deadline")
 
 MONTHS = ("2024-01", "2024-02", "2024-03", "2024-04")
 

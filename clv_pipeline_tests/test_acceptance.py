@@ -115,7 +115,7 @@ def pandera_accepts(frame: pl.DataFrame, model: type[pa.DataFrameModel]) -> bool
     return True
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=150, derandomize=True)
 @given(st.lists(damages, max_size=3), st.sampled_from([Everything, Open]))
 def test_rows_are_accepted_exactly_when_pandera_accepts_them(damage: list[Damage], model: type[Table]) -> None:
     frame = pl.DataFrame(VALID, schema=TYPES)

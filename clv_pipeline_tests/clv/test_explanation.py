@@ -56,7 +56,7 @@ def test_factors_of_examples_multiply_back(model: str) -> None:
     assert examples["customers"].to_list() == [7, 7, 7]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(alive=st.floats(0, 1), if_alive=st.floats(0, 1e3), spend=st.floats(0, 1e6), margin=st.floats(0, 1))
 def test_any_score_multiplies_back(alive: float, if_alive: float, spend: float, margin: float) -> None:
     purchases = alive * if_alive

@@ -134,7 +134,7 @@ def test_a_tenth_of_thirty_is_three() -> None:
     ]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(before=customer_frames(), latest=customer_frames())
 def test_histograms_count_every_customer_once_on_the_same_bins(before: pl.DataFrame, latest: pl.DataFrame) -> None:
     bins = count_histograms({1: before, 2: latest})
@@ -149,7 +149,7 @@ def test_histograms_count_every_customer_once_on_the_same_bins(before: pl.DataFr
         assert counted == {name: with_margin if name == "margin" else customers.height for name in MEASURES}
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(customers=customer_frames(), seed=st.integers(0, 5))
 def test_the_order_of_customers_changes_nothing(customers: pl.DataFrame, seed: int) -> None:
     shuffled = customers.sample(fraction=1.0, shuffle=True, seed=seed)
@@ -157,7 +157,7 @@ def test_the_order_of_customers_changes_nothing(customers: pl.DataFrame, seed: i
         assert table(shuffled).equals(table(customers))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(customers=customer_frames(fewest=1))
 def test_ten_times_the_money_scales_money_and_leaves_shares(customers: pl.DataFrame) -> None:
     scaled = customers.with_columns((pl.col("spend", "profit") * 10).cast(pl.Decimal(18, 2)))

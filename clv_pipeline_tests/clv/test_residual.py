@@ -57,7 +57,7 @@ def test_the_rest_of_a_lifetime_is_worth_more_than_its_next_year(model: str) -> 
 
 
 @pytest.mark.parametrize("model", PURCHASE_MODELS)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(frequency=st.integers(0, 300), T=st.floats(0.0, 300.0), unit=st.floats(0.01, 100.0))
 def test_the_unit_of_time_does_not_matter(model: str, frequency: int, T: float, unit: float) -> None:
     named = dict(zip(PARAMETERS[model], ESTIMATES[model], strict=True))

@@ -162,7 +162,7 @@ def test_deciles_rank_by_value_and_break_ties_by_customer_id() -> None:
 
 
 @pytest.mark.parametrize("model", PURCHASE_MODELS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     frequency=st.integers(0, 300),
     last=st.floats(0.01, 1.0),

@@ -87,7 +87,7 @@ rows_said = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(rows_said)
 def test_at_each_moment_the_version_is_what_the_rows_of_that_moment_say(said: list[Row]) -> None:
     rows = make_rows(said)

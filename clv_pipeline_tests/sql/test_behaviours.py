@@ -122,7 +122,7 @@ def _channelled_orders(draw: st.DrawFn) -> tuple[list[Order], dict[str, str]]:
     return orders, draw(st.dictionaries(st.sampled_from("abcdef"), st.sampled_from(["web", "shop"])))
 
 
-@settings(max_examples=3, deadline=None)
+@settings(max_examples=3)
 @given(drawn=_channelled_orders())
 def test_a_filter_is_a_run_on_the_orders_of_those_customers(
     drawn: tuple[list[Order], dict[str, str]],

@@ -32,7 +32,7 @@ def _random_orders(draw: st.DrawFn) -> list[Order]:
     return draw(st.lists(order, min_size=1, max_size=40))
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(orders=_random_orders(), cohort_months=st.sampled_from([1, 3, 12]))
 def test_every_contract_and_rule_holds_over_years(orders: list[Order], cohort_months: int) -> None:
     now = build_orders(orders, "2022-08", LAST_DAY, data_start="2020-01", cohort_months=cohort_months)
@@ -70,7 +70,7 @@ def _assert_distributions_hold_the_cohorts(tables: Mapping[str, pl.DataFrame]) -
     assert banded.equals(described)
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(orders=_random_orders(), data=st.data())
 def test_the_order_of_rows_says_nothing(orders: list[Order], data: st.DataObject) -> None:
     # Two orders at one moment have no order but that of their ids, which shuffling gives to other orders.
@@ -89,7 +89,7 @@ def _take_on(orders: list[Order], as_of: str, last_day: date, start: str) -> Map
         return _take(now)
 
 
-@settings(max_examples=2, deadline=None)
+@settings(max_examples=2)
 @given(orders=_random_orders())
 def test_a_hundred_times_the_money_is_a_hundred_times_the_money(orders: list[Order]) -> None:
     richer = [(who, day, _multiply(spend), _multiply(profit)) for who, day, spend, profit in orders]
@@ -114,7 +114,7 @@ def _is_scaled(before: float, after: float, by: tuple[int, ...]) -> bool:
     return any(isclose(factor * before, after, rel_tol=1e-9, abs_tol=1e-9) for factor in by)
 
 
-@settings(max_examples=2, deadline=None)
+@settings(max_examples=2)
 @given(orders=_random_orders())
 def test_twenty_eight_years_later_only_the_years_differ(orders: list[Order]) -> None:
     """28 years on, the calendar is the same to the weekday. The draws of a bootstrap belong to their month."""
@@ -136,7 +136,7 @@ def _add_years(value: object) -> object:
     return value
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(lines=random_lines(), cohort_months=st.sampled_from([1, 3, 12]))
 def test_every_contract_and_rule_holds_with_returns_and_costs(lines: pl.DataFrame, cohort_months: int) -> None:
     with build_marts(lines, scenario_customer_file()) as marts:

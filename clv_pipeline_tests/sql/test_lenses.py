@@ -232,7 +232,7 @@ def test_the_contract_names_a_broken_identity(marts: Marts) -> None:
         Lens3CohortAge.validate(ages.with_columns(aov=pl.col("aov") + 1), lazy=True)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(lines=random_lines())
 def test_lenses_of_random_lines_add_up(lines: pl.DataFrame) -> None:
     with build_marts(lines) as marts:

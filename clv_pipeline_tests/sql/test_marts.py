@@ -198,7 +198,7 @@ def test_the_contracts_accept_the_scenario_and_name_what_is_wrong(marts: Marts) 
         CustomerPeriods.validate(customer_periods.with_columns(returned=pl.lit(1, pl.Decimal(18, 2))), lazy=True)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(lines=random_lines())
 def test_totals_reconcile_between_levels(lines: pl.DataFrame) -> None:
     with build_marts(lines) as marts:

@@ -109,7 +109,7 @@ def test_the_contract_refuses_an_order_after_the_as_of(marts: Marts) -> None:
         RfmCustomers.validate(customers, lazy=True)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(lines=random_lines())
 def test_random_lines_keep_the_contract_and_equal_values_score_equal(lines: pl.DataFrame) -> None:
     with build_marts(lines) as marts:

@@ -81,7 +81,7 @@ def test_neither_the_order_of_lines_nor_the_unit_of_money_matters(base: pl.DataF
         assert_frame_equal(table.select((pl.col(money) * 10).cast(pl.Decimal(18, 2))), tenfold[name].select(money))
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(lines=random_lines())
 def test_every_rule_holds_on_random_lines(lines: pl.DataFrame) -> None:
     with build_marts(lines) as marts:
