@@ -4,8 +4,8 @@ Belongs here: asking, and what is said when a table cannot be read. Does not bel
 (`extracts.py`).
 
 Since each load goes back by the lag, a table without news would be read again and again. So the server is first asked
-which cursors there are since then, and how many rows of each: as every insert and update sets the cursor, the rows are
-the ones in which no news was found as long as that is the same.
+how many rows there are since then, with which cursors: as every insert and update sets the cursor, the rows are those in
+which no news was found as long as that is the same.
 """
 
 from contextlib import nullcontext
@@ -71,10 +71,15 @@ def _look(settings: Settings, checkpoint: str | None) -> str | None:
         cursor, condition = reader.column(source.cursor), select_since(reader, settings, since)
         if condition is None:
             return None
-        query = sa.select(cursor, sa.func.count()).where(condition).group_by(cursor)
+        total, known = sa.func.count(), sa.func.count(cursor)
+        if database.kind == "postgresql":
+            # An update moves a cursor on and so their sum; others have no common word for a moment as a number.
+            query = sa.select(total, known, sa.func.sum(sa.extract("epoch", cursor))).where(condition)
+        else:
+            query = sa.select(total, known, cursor).where(condition).group_by(cursor)
         with database.explain_errors(f"table {source.table}"), database.engine.connect() as con:
-            rows = [(moment, count) for moment, count in con.execute(query)]
-    if any(moment is None for moment, _ in rows):
+            rows = con.execute(query).fetchall()
+    if any(total != known for total, known, _ in rows):
         return None  # a row without a cursor may change without a trace
     told = [settings.source.model_dump_json(), checkpoint, *sorted(map(str, rows))]
     return sha256("\n".join(map(str, told)).encode()).hexdigest()
