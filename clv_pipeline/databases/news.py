@@ -4,7 +4,7 @@ Belongs here: asking, and what is said when a table cannot be read. Does not bel
 (`extracts.py`).
 
 Since each load goes back by the lag, a table without news would be read again and again. So the server is first asked
-how many rows there are since then, with which cursors: as every insert and update sets the cursor, the rows are those in
+how many rows there are since then, with which cursors. As every insert and update sets the cursor, they are the rows in
 which no news was found as long as that is the same.
 """
 
