@@ -7,6 +7,7 @@ Belongs here: which customers, windows and margin a projection uses. Does not be
 import polars as pl
 
 from clv_pipeline.clv.lenses.projection import plan_growth, project_cohorts
+from clv_pipeline.clv.scores import read_recalibration
 from clv_pipeline.customers.attributes import prepare_attributes
 from clv_pipeline.periods import shift_period
 from clv_pipeline.schemas.lenses.lens5_projection import Lens5GrowthPlan, Lens5Projection
@@ -40,6 +41,9 @@ def compute_projection(step: Step) -> dict[str, pl.DataFrame]:
         window_months=months,
         margin=earned_margin(step, _SEEN) or float(step.settings.value.margin),
         orders_per_purchase=step.frame(f"SELECT sum(r.orders) / sum(r.frequency + 1) AS ratio {_SEEN}").item(),
+        recalibration=read_recalibration(
+            step.frame("SELECT * FROM models.recalibration"), parameters["model"].to_list()
+        ),
     )
     starts = {ahead: shift_period(step.period, 1 + (ahead - 1) * months) for ahead in projected["windows_ahead"]}
     ends = {ahead: shift_period(start, months - 1) for ahead, start in starts.items()}
@@ -93,6 +97,7 @@ PROJECTION = StepSpec(
     reads=(
         Read("rfm.customers", Reach.SAME),
         Read("models.in_use", Reach.SAME),
+        Read("models.recalibration", Reach.SAME),
         Read("lenses.lens5_windows", Reach.SAME),
         Read("marts.customer_periods", Reach.HISTORY),
         Read("marts.first_orders", Reach.HISTORY),

@@ -8,6 +8,7 @@ from clv_pipeline.clv.lenses import projection
 from clv_pipeline.clv.lenses.projection import VERDICTS, plan_growth, project_cohorts
 from clv_pipeline.clv.models import PURCHASE_MODELS
 from clv_pipeline.clv.scores import score_customers
+from clv_pipeline.clv.scores.recalibration import UNCHANGED, Recalibration
 from clv_pipeline_tests.clv.test_scores import make_parameters
 
 TARGETS = (0.0, 0.05, 0.1, 0.2)
@@ -29,30 +30,49 @@ def _customers(number: int) -> pl.DataFrame:
     )
 
 
-def _project(customers: pl.DataFrame, parameters: pl.DataFrame) -> pl.DataFrame:
-    return project_cohorts(customers, parameters, window_months=12, margin=0.3, orders_per_purchase=1.25)
+def _project(
+    customers: pl.DataFrame, parameters: pl.DataFrame, recalibration: Recalibration = UNCHANGED
+) -> pl.DataFrame:
+    return project_cohorts(
+        customers, parameters, window_months=12, margin=0.3, orders_per_purchase=1.25, recalibration=recalibration
+    )
 
 
+@pytest.mark.parametrize("pace", [1.0, 0.8])
 @pytest.mark.parametrize("model", PURCHASE_MODELS)
-def test_the_next_year_is_that_of_the_scores(model: str) -> None:
-    customers, parameters = _customers(300), make_parameters(model)
-    scores = score_customers(customers, parameters, horizon_months=12, annual_discount_rate=0.0, margin=0.3)
-    [row] = _project(customers, parameters).filter(cohort="all", windows_ahead=1).to_dicts()
+def test_the_next_year_is_that_of_the_scores(model: str, pace: float) -> None:
+    customers, parameters, learnt = _customers(300), make_parameters(model), Recalibration(pace=pace)
+    scores = score_customers(
+        customers, parameters, horizon_months=12, annual_discount_rate=0.0, margin=0.3, recalibration=learnt
+    )
+    [row] = _project(customers, parameters, learnt).filter(cohort="all", windows_ahead=1).to_dicts()
     assert row["customers"] == 300
     assert row["expected_purchases"] == pytest.approx(scores["expected_purchases"].sum())
     assert row["expected_orders"] == pytest.approx(1.25 * row["expected_purchases"])
     assert row["expected_profit"] == pytest.approx(scores["clv"].sum())
 
 
+@pytest.mark.parametrize("pace", [1.0, 0.6])
 @pytest.mark.parametrize("mean", [None, 40.0], ids=["gamma_gamma", "mean_spend"])
 @pytest.mark.parametrize("model", PURCHASE_MODELS)
-def test_futures_are_drawn_from_the_models(model: str, mean: float | None) -> None:
+def test_futures_are_drawn_from_the_models(model: str, mean: float | None, pace: float) -> None:
     # The closed form and the draws know nothing of each other: the interval of a year must sit around the expectation.
-    projected = _project(_customers(3000), make_parameters(model, mean=mean))
+    projected = _project(_customers(1500), make_parameters(model, mean=mean), Recalibration(pace=pace))
     for name in ("purchases", "profit"):
         middle = (projected[f"{name}_lower"] + projected[f"{name}_upper"]) / 2
         expected, width = projected[f"expected_{name}"], projected[f"{name}_upper"] - projected[f"{name}_lower"]
         assert ((middle - expected).abs() < 0.15 * width).all()
+
+
+@pytest.mark.parametrize("customers", [300, 3000], ids=["by percentiles", "by variance"])
+def test_what_moves_everybody_widens_every_range(customers: int) -> None:
+    people, parameters = _customers(customers), make_parameters("bg_nbd")
+    wide, narrow = (_project(people, parameters, Recalibration(total_sd=sd)) for sd in (0.3, 0.0))
+    half, chance = (
+        ((frame["profit_upper"] - frame["profit_lower"]) / 2 / frame["expected_profit"]).to_numpy()
+        for frame in (wide, narrow)
+    )
+    assert half == pytest.approx(np.sqrt(chance**2 + (1.96 * 0.3) ** 2), rel=0.12)
 
 
 def test_cohorts_sum_to_all() -> None:

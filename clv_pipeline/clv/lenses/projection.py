@@ -3,9 +3,10 @@
 Belongs here: sums of the models' expectations by cohort, their chance, and the plan. Does not belong here: the closed
 forms (`clv/models/`), scores of single customers (`clv/scores/`).
 
-Intervals are for chance alone, given the parameters: each customer's rate, dropout and spend are drawn from what the
-models hold possible for him (the posterior of Fader, Hardie and Lee 2005 for BG/NBD; of Fader and Hardie 2013 for
-spend). Uncertainty of the parameters comes on top; it is the larger part for large cohorts.
+Intervals hold chance, given the parameters, and what moves everybody and is in no model. For the first, each customer's
+rate, dropout and spend are drawn from what the models hold possible for him (the posterior of Fader, Hardie and Lee
+2005 for BG/NBD; of Fader and Hardie 2013 for spend); the second is how far totals were off in the backtest, the same
+share of every cohort and window. Uncertainty of the parameters comes on top; next to these it is small.
 """
 
 from collections.abc import Sequence
@@ -16,8 +17,9 @@ from numpy.typing import NDArray
 
 from clv_pipeline.clv.models import expected_purchases, expected_spend, p_alive
 from clv_pipeline.clv.models.covariates import list_columns
-from clv_pipeline.clv.models.purchases import Parameters, as_columns
+from clv_pipeline.clv.models.purchases import PACE, Parameters, as_columns
 from clv_pipeline.clv.scores.pair import WEEKS_PER_MONTH, Models, read_models
+from clv_pipeline.clv.scores.recalibration import UNCHANGED, Recalibration
 
 type Vector = NDArray[np.float64]
 
@@ -38,16 +40,17 @@ def project_cohorts(
     window_months: int,
     margin: float,
     orders_per_purchase: float,
+    recalibration: Recalibration = UNCHANGED,
 ) -> pl.DataFrame:
     """One row per cohort, and 'all', and window ahead (1 to 3): what its existing customers are expected to do in it.
 
     `customers`: cohort, frequency, recency, T (weeks), monetary_value, and the attributes that the purchase model was
-    fitted with. `parameters` as in `score_customers`. Result: cohort, windows_ahead, customers, expected_purchases with
+    fitted with. `parameters` and `recalibration` as in `score_customers`: its pace moves expectations, its total_sd
+    widens bounds. Result: cohort, windows_ahead, customers, expected_purchases with
     purchases_lower and purchases_upper, expected_orders, expected_profit (not discounted) with profit_lower and
-    profit_upper; the bounds hold with 95% probability given the
-    parameters. Raises ModelError when a model is missing.
+    profit_upper; the bounds hold with 95% probability given the parameters. Raises ModelError when a model is missing.
     """
-    models = read_models(parameters)
+    models = recalibration.quicken(read_models(parameters))
     # Sorted, so that the draws do not depend on the order of the rows.
     columns = ("frequency", "recency", "T", "monetary_value")
     customers = models.encode(customers)
@@ -65,7 +68,7 @@ def project_cohorts(
     labels, group = np.unique(people["cohort"].to_numpy(), return_inverse=True)
     drawn = _Draws(models, people.with_columns(monetary_value=np.where(np.isnan(mean), per_purchase, mean)), length)
     expected = (purchases, purchases * per_purchase[:, None] * margin)
-    bounds = _bound_totals(drawn, expected, group, len(labels), margin)
+    bounds = _bound_totals(drawn, expected, group, len(labels), margin, total_sd=recalibration.total_sd)
     rows: list[dict[str, object]] = []
     for index, label in enumerate((*labels, "all")):
         within = group == index if index < len(labels) else np.ones(len(group), dtype=np.bool_)
@@ -148,7 +151,7 @@ class _Draws:
     def draw(self) -> tuple[Vector, Vector]:
         """Purchases and spend, one row per customer and one column per window."""
         named = self._models.purchases
-        rate = self._random.gamma(named["r"] + self._x, 1 / (named["alpha"] + self._T))
+        rate = self._random.gamma(named["r"] + self._x, named.get(PACE, 1.0) / (named["alpha"] + self._T))
         alive = self._random.random(self.size) < self._alive
         purchases = self._draw_purchases(named, rate) * alive[:, None]
         return purchases, self._draw_spend(purchases)
@@ -176,12 +179,19 @@ class _Draws:
 
 
 def _bound_totals(
-    drawn: _Draws, expected: tuple[Vector, Vector], group: NDArray[np.intp], groups: int, margin: float
+    drawn: _Draws,
+    expected: tuple[Vector, Vector],
+    group: NDArray[np.intp],
+    groups: int,
+    margin: float,
+    *,
+    total_sd: float,
 ) -> Vector:
     """Bounds by measure (purchases, profit), end (lower, upper), group (all of them last) and window.
 
     Small bases are drawn often enough to read the percentiles of the totals. Large ones are drawn a few times, and the
     sum of the customers' squared deviations gives the variance of a total, which is close to normal then.
+    `total_sd` is the standard deviation of the logarithm of any total around its forecast.
     """
     draws = int(np.clip(_BUDGET // max(drawn.size, 1), 4, 1000))
     totals = np.zeros((draws, 2, groups + 1, WINDOWS_AHEAD))
@@ -192,9 +202,11 @@ def _bound_totals(
             totals[number, measure] = _sum(values, group, groups)
             variance[measure] += _sum((values - expected[measure]) ** 2, group, groups) / draws
     if draws >= _ENOUGH_FOR_PERCENTILES:
+        shift = np.random.default_rng(_SEED).standard_normal(draws) * total_sd
+        totals *= np.exp(shift - total_sd**2 / 2)[:, None, None, None]
         return np.quantile(totals, [_TAIL, 1 - _TAIL], axis=0).swapaxes(0, 1)
     middle = np.stack([_sum(values, group, groups) for values in expected])
-    reach = _NORMAL * np.sqrt(variance)
+    reach = _NORMAL * np.sqrt(variance + (middle * total_sd) ** 2)
     return np.stack([np.maximum(middle - reach, 0.0), middle + reach], axis=1)
 
 

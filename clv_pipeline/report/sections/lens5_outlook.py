@@ -119,7 +119,8 @@ def build_projection(data: ReportData) -> Section | None:
     sentence = (
         f"{start} {first['name']}, existing customers are expected to bring "
         f"{n.money(first['expected_profit'], money)} of profit, between {n.money(first['profit_lower'], money)} and "
-        f"{n.money(first['profit_upper'], money)} with 95% probability if the model is right."
+        f"{n.money(first['profit_upper'], money)} with 95% probability, going by chance and by how far earlier "
+        "forecasts were off."
     )
     columns = ("expected_profit", "profit_lower", "profit_upper")
     spec = draw_intervals(ahead, "name", columns, "Expected profit", money, category_title="Window")
