@@ -5,13 +5,15 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import fakesnow
 import pytest
 import snowflake.connector
 
-from clv_pipeline.databases.connection import DatabaseError, hide_secrets
+from clv_pipeline.databases.connection import Database, DatabaseError, hide_secrets
+from clv_pipeline.databases.reading import open_table
 from clv_pipeline_tests.warehouse import TableShop
 
 TABLE = """
@@ -59,6 +61,12 @@ def test_snowflake(snowflake_cursor: Any, tmp_path: Path) -> None:
     snowflake_cursor.execute(TABLE)
     address = "snowflake://clv:${SNOWFLAKE_PASSWORD}@account/SHOP/SALES"
     check_loads(TableShop(tmp_path / "shop", address, table="LINES"), snowflake_cursor.execute)
+
+
+def test_a_table_of_bigquery_names_its_dataset() -> None:
+    engine = SimpleNamespace(dialect=SimpleNamespace(name="bigquery"))
+    with pytest.raises(DatabaseError, match=r"^table lines names no dataset; write table = 'dataset\.lines'"):
+        open_table(Database(engine, []), "lines", None)  # pyright: ignore[reportArgumentType]
 
 
 def test_the_definitions_import_no_library_of_databases() -> None:

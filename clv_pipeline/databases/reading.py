@@ -85,6 +85,9 @@ def open_table(
     from sqlalchemy.exc import NoSuchTableError  # noqa: PLC0415
 
     schema, _, table = name.rpartition(".")
+    if database.kind == "bigquery" and not schema:
+        # With the dataset in the address alone its emulator gives no rows, and no error.
+        raise DatabaseError(f"table {name} names no dataset; write table = 'dataset.{name}' in clv.toml")
     with database.explain_errors(f"table {name}"):
         try:
             reflected = Table(table, MetaData(schema=schema or None), autoload_with=database.engine)
