@@ -88,7 +88,7 @@ def draw_drift(checks: pl.DataFrame) -> Spec:
             y=alt.Y("name:N", sort=None, axis=alt.Axis(title=None, labelLimit=190, labelColor=MUTED)),
             color=alt.Color(
                 "state:N",
-                title=None,
+                legend=alt.Legend(title=None, columns=1),
                 scale=alt.Scale(domain=list(found), range=list(found.values())),
             ),
             tooltip=tooltips(name="Check", statistic_text="Statistic", threshold_text="Threshold", state="State"),
