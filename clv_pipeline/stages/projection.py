@@ -7,11 +7,10 @@ Belongs here: which customers, windows and margin a projection uses. Does not be
 import polars as pl
 
 from clv_pipeline.clv.lenses.projection import plan_growth, project_cohorts
-from clv_pipeline.clv.scores import read_recalibration
 from clv_pipeline.customers.attributes import prepare_attributes
 from clv_pipeline.periods import shift_period
 from clv_pipeline.schemas.lenses.lens5_projection import Lens5GrowthPlan, Lens5Projection
-from clv_pipeline.stages.scores import add_covariates, earned_margin
+from clv_pipeline.stages.scores import add_covariates, earned_margin, know_recalibration
 from clv_pipeline.steps import Reach, Read, Step, StepSpec, Table
 
 _PROJECTION, _PLAN = "lenses.lens5_projection", "lenses.lens5_growth_plan"
@@ -41,9 +40,7 @@ def compute_projection(step: Step) -> dict[str, pl.DataFrame]:
         window_months=months,
         margin=earned_margin(step, _SEEN) or float(step.settings.value.margin),
         orders_per_purchase=step.frame(f"SELECT sum(r.orders) / sum(r.frequency + 1) AS ratio {_SEEN}").item(),
-        recalibration=read_recalibration(
-            step.frame("SELECT * FROM models.recalibration"), parameters["model"].to_list()
-        ),
+        recalibration=know_recalibration(step, parameters),
     )
     starts = {ahead: shift_period(step.period, 1 + (ahead - 1) * months) for ahead in projected["windows_ahead"]}
     ends = {ahead: shift_period(start, months - 1) for ahead, start in starts.items()}

@@ -11,7 +11,7 @@ import polars as pl
 from clv_pipeline.clv.models.covariates import list_covariates
 from clv_pipeline.clv.models.promotion import PINNED
 from clv_pipeline.clv.models.refit import DRIFT
-from clv_pipeline.clv.scores import read_recalibration, score_customers
+from clv_pipeline.clv.scores import Recalibration, read_recalibration, score_customers
 from clv_pipeline.clv.scores.publication import Verdict, judge_scores, measure_move
 from clv_pipeline.customers.attributes import explain_lacking, join_attributes
 from clv_pipeline.pictures import draw_score_deciles
@@ -39,7 +39,7 @@ def compute_scores(step: Step) -> dict[str, pl.DataFrame]:
         return {SCORED: Scores.empty(), PUBLICATION: Publication.empty()}
     customers = add_covariates(step, customers, parameters)
     version = step.frame("SELECT min(version) AS version FROM models.in_use").item()
-    recalibration = read_recalibration(step.frame("SELECT * FROM models.recalibration"), parameters["model"].to_list())
+    recalibration = know_recalibration(step, parameters)
     margin = earned_margin(step) or float(value.margin)
     scores = score_customers(
         customers,
@@ -106,6 +106,11 @@ def add_covariates(step: Step, customers: pl.DataFrame, parameters: pl.DataFrame
         step.materialize("marts.customers", step.select("2_marts/customers"))
         return join_attributes(step, step.settings, customers, names)
     return customers
+
+
+def know_recalibration(step: Step, parameters: pl.DataFrame) -> Recalibration:
+    """What the backtest taught about forecasts with these parameters."""
+    return read_recalibration(step.frame("SELECT * FROM models.recalibration"), parameters["model"].to_list())
 
 
 def earned_margin(step: Step, customers: str = "FROM rfm.customers AS r") -> float | None:

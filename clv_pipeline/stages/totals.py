@@ -5,9 +5,9 @@ Belongs here: which groups are summed. Does not belong here: how, or how sure a 
 
 import polars as pl
 
-from clv_pipeline.clv.scores import read_recalibration, total_scores
+from clv_pipeline.clv.scores import total_scores
 from clv_pipeline.schemas.scores import Totals
-from clv_pipeline.stages.scores import add_covariates
+from clv_pipeline.stages.scores import add_covariates, know_recalibration
 from clv_pipeline.steps import Reach, Read, Step, StepSpec, Table
 
 _LEVELS = ("segment", "decile", "cohort")
@@ -22,14 +22,13 @@ def compute_totals(step: Step) -> pl.DataFrame:
     if scores.is_empty():
         return Totals.empty()
     parameters = step.frame(_PARAMETERS)
-    recalibration = read_recalibration(step.frame("SELECT * FROM models.recalibration"), parameters["model"].to_list())
     totals = total_scores(
         add_covariates(step, scores, parameters),
         parameters,
         step.frame(_DRAWS),
         levels=_LEVELS,
         horizon_months=step.settings.value.horizon_months,
-        total_sd=recalibration.total_sd,
+        total_sd=know_recalibration(step, parameters).total_sd,
     )
     identity = pl.lit(step.period).alias("as_of"), pl.lit(scores["model_version"][0]).alias("model_version")
     return totals.with_columns(identity).select(*Totals.to_schema().columns)
