@@ -19,6 +19,8 @@ IDENTITIES, HIDDEN = "landing.customer_ids", "landing.hidden_customers"
 # Facts of the tables of customers: by month, fingerprints of the identifiers with lines in it, and of the customers who
 # are first seen in it; and how much had been landed when it was said who is hidden.
 MONTHS, KNOWN, LANDED_UP_TO = "months", "known", "landed up to"
+# The fact of a month of marts.customer_periods that counts the orders in it: who only returned has a row, too.
+ORDER_COUNT = "orders"
 
 
 @dataclass(frozen=True)
@@ -128,11 +130,18 @@ class State:
     def fit_month(self, period: str) -> str:
         """The month at whose end a fit for `period` is made: the last that has ended, `period` where none has.
 
-        Months in which no customer did anything do not count.
+        It is none where no customer has an order by then.
         """
         last = self.last_ended(period)
-        known = (month for month, stamp in self.stamps("marts.customer_periods").items() if stamp.rows)
-        return last if any(month <= last for month in known) else period
+        return last if self.has_orders(last) else period
+
+    def has_orders(self, period: str) -> bool:
+        """Whether a customer has an order up to the end of `period`; where nobody counted them, a row is taken for one.
+
+        A month whose raw lines were dropped before orders were counted stays as it is.
+        """
+        stamps = [stamp for month, stamp in self.stamps("marts.customer_periods").items() if month <= period]
+        return any(stamp.rows and stamp.facts.get(ORDER_COUNT, stamp.rows) for stamp in stamps)
 
     def as_of_end(self, period: str) -> date:
         """The last day that as-of `period` sees."""

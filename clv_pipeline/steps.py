@@ -203,7 +203,9 @@ class StepSpec:
 
     def _describe_calendar(self, state: State, period: str) -> str:
         if self.sees == "ended":
-            return state.last_ended(period)
+            # Where no month has ended that somebody ordered in, whether there is anybody to fit in this one.
+            ended = state.last_ended(period)
+            return ended if state.has_orders(ended) else f"{ended} {state.has_orders(period)}"
         return str(state.as_of_end(state.fit_month(period) if self.sees == "fitted" else period))
 
     def is_closed(self, state: State, period: str) -> bool:

@@ -78,14 +78,12 @@ def test_no_order_of_a_known_customer_is_said_where_a_model_would_be(tmp_path: P
     assert "No known customer has an order yet: there is nothing to fit or to score." in status
 
 
-def test_customers_who_came_in_the_open_month_alone_are_scored_when_it_has_ended(tmp_path: Path) -> None:
-    returned, ordered = "1,ann,2024-02-05,tea,-1,5", "2,bob,2024-03-17,tea,1,5"
-    house = build(tmp_path, [returned, ordered])
-    assert house.query("SELECT count(*) FROM rfm.customers").item() == 1
-    assert house.query("SELECT * FROM scores.current").is_empty()
+@pytest.mark.parametrize("more", [[], ["3,,2024-03-31,tea,1,5"]], ids=["open month", "ended month"])
+def test_customers_who_came_after_months_of_returns_are_scored_at_once(tmp_path: Path, more: list[str]) -> None:
+    house = build(tmp_path, ["1,ann,2024-02-05,tea,-1,5", "2,bob,2024-03-17,tea,1,5", *more])
+    assert house.query("SELECT customer_id FROM scores.current")["customer_id"].to_list() == ["bob"]
+    assert house.query("SELECT fitted_as_of FROM models.refits").item() == "2024-03"
     assert "</html>" in publish_report(house.lake, house.settings).read_text()
-    ended = build(tmp_path / "ended", [returned, ordered, "3,,2024-03-31,tea,1,5"])
-    assert ended.query("SELECT customer_id FROM scores.current")["customer_id"].to_list() == ["bob"]
 
 
 def test_a_model_that_cannot_be_had_is_one_line_and_what_comes_before_stays(tmp_path: Path) -> None:

@@ -98,6 +98,22 @@ def test_tables_of_an_earlier_version_are_not_taken_over(open_company: Callable[
     assert "pace" in company.state.lake.read("models.recalibration", MONTHS[1]).columns
 
 
+def test_a_month_is_named_as_fitted_only_where_somebody_had_ordered(open_company: Callable[[str], Warehouse]) -> None:
+    company = open_company("returns")
+
+    def find_fitted(day: str, customer: str, quantity: int) -> list[tuple[str, str | None]]:
+        company.deliver(f"{day}.csv", [[day, customer, day, "tea", quantity, "2.50"]])
+        refresh(company, day[:7])
+        return company.query("SELECT as_of, fitted_as_of FROM models.refits ORDER BY 1").rows()
+
+    assert find_fitted("2024-01-20", "ann", -1) == [("2024-01", None)]
+    assert find_fitted("2024-02-10", "ann", -1) == [("2024-01", None), ("2024-02", None)]
+    # The month is still open, and there is nothing else to fit to.
+    assert find_fitted("2024-02-20", "bob", 1) == [("2024-01", None), ("2024-02", "2024-02")]
+    assert find_fitted("2024-03-10", "ann", -1)[1:] == [("2024-02", "2024-02"), ("2024-03", "2024-02")]
+    assert [row[1] for row in read_fits(company)] == ["first", "not due"]
+
+
 @pytest.mark.long
 def test_an_open_month_goes_on_with_the_last_fit_and_days_equal_a_rebuild(
     open_company: Callable[[str], Warehouse],

@@ -17,7 +17,7 @@ from clv_pipeline.schemas.models import Refits
 from clv_pipeline.sql import bind, load_sql
 from clv_pipeline.steps import REFIT_FOR, Reach, Read, Step, Table, reached_months
 
-REFITS, _DRIFT, _PERIODS = "models.refits", "drift.checks", "marts.customer_periods"
+REFITS, _DRIFT = "models.refits", "drift.checks"
 REFITS_TABLE = Table(REFITS, Refits, "Whether the models were due to be fitted in this month, and why.")
 # What the decision reads, beside how far the data go.
 REFIT_READS = (Read(REFITS, Reach.BEFORE), Read(_DRIFT, Reach.ALERTS))
@@ -33,13 +33,12 @@ def find_refit(step: Step) -> Refit:
 def tabulate_refit(step: Step, refit: Refit) -> pl.DataFrame:
     """The row of models.refits."""
     month = step.state.fit_month(step.period)
-    knows_anybody = any(m <= month and stamp.rows for m, stamp in step.state.stamps(_PERIODS).items())
     row = {
         "as_of": step.period,
         "due": refit.due,
         "trigger": refit.trigger,
         "reason": refit.reason,
-        "fitted_as_of": (month if knows_anybody else None) if refit.due else _read_last_fit(step),
+        "fitted_as_of": (month if step.state.has_orders(month) else None) if refit.due else _read_last_fit(step),
     }
     step.record(REFITS, {name: row[name] for name in ("due", "trigger", "reason")})
     return pl.DataFrame([row], schema_overrides={"fitted_as_of": pl.String})
