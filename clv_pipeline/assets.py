@@ -93,7 +93,7 @@ def build_asset(
         context.log.info(f"{spec.name}: {published} of {len(months)} months run, the others were up to date")
         if spec is LENSES and published:
             prepare_report(lake)
-        yield from report_outcomes(context, spec, outcomes)
+        yield from report_outcomes(context, lake, spec, outcomes)
 
     return run_step
 

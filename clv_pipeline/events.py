@@ -1,6 +1,7 @@
 """Tells Dagster what a step did: materialisations, versions, checks and metadata for each month.
 
-Belongs here: the shape of events. Does not belong here: computing or publishing (`execution.py`).
+Belongs here: the shape of events. Does not belong here: computing or publishing (`execution.py`), what was told before
+(`records.py`).
 """
 
 import time
@@ -15,10 +16,12 @@ from dagster import AssetCheckEvaluation
 from dagster._core.definitions.asset_checks.asset_check_evaluation import (
     AssetCheckEvaluationTargetMaterializationData as Target,
 )
-from dagster._core.definitions.data_version import DATA_VERSION_TAG, extract_data_version_from_entry
+from dagster._core.definitions.data_version import DATA_VERSION_TAG
 
-from clv_pipeline.contracts import Audit, to_markdown
-from clv_pipeline.execution import Outcome
+from clv_pipeline.contracts import Audit, audit_schema, to_markdown
+from clv_pipeline.execution import Outcome, show_rows
+from clv_pipeline.lake import Lake
+from clv_pipeline.records import Recorded, read_advice, read_latest_versions, read_recorded
 from clv_pipeline.state import State
 from clv_pipeline.steps import StepSpec, Table
 
@@ -27,25 +30,30 @@ _NOTHING = "nothing landed"
 Event = dg.MaterializeResult | dg.AssetMaterialization | AssetCheckEvaluation | dg.Output
 
 
-def report_outcomes(context: dg.AssetExecutionContext, spec: StepSpec, outcomes: Sequence[Outcome]) -> Iterator[Event]:
+def report_outcomes(
+    context: dg.AssetExecutionContext, lake: Lake, spec: StepSpec, outcomes: Sequence[Outcome]
+) -> Iterator[Event]:
     """Yields the events of a step, each month for itself; raises dg.Failure when a month failed its contract.
 
-    Months that passed stay published, and are reported, even when another month of the same run failed.
+    Months that passed stay published, and are reported, even when another month of the same run failed. What was up to
+    date is reported as it was before: Dagster shows the latest event of a month, and no other.
     """
-    if any(outcome.failed for outcome in outcomes):
-        yield from _report_failure(context, spec, outcomes)
-        return
+    failed = any(outcome.failed for outcome in outcomes)
     for table in spec.tables:
-        described = {outcome.period: _describe(table, outcome) for outcome in outcomes}
-        yield from report_months(
-            context,
-            table.key,
-            {outcome.period: outcome.stamps[table.name].content for outcome in outcomes},
-            described,
-        )
+        passed = [outcome for outcome in outcomes if not outcome.failed]
+        contents = {outcome.period: outcome.stamps[table.name].content for outcome in passed}
+        recorded = read_recorded(context.instance, table.key, contents)
+        described = {o.period: _describe(lake, table, o, recorded.get(o.period)) for o in passed}
+        audits = {o.period: _list_audits(context.instance, table, o, recorded.get(o.period)) for o in outcomes}
+        if failed:
+            yield from _report_passed(table.key, contents, described)
+        else:
+            yield from _report_months(context, table.key, contents, described, recorded)
         targets = _find_targets(context, table.key)
-        for outcome in outcomes:
-            yield from _evaluate(table, outcome, targets.get(outcome.period))
+        for month, found in audits.items():
+            yield from _evaluate(table, month, found, targets.get(month))
+    if failed:
+        raise _explain_failure(outcomes)
     yield from _close_checks(context)
 
 
@@ -75,11 +83,12 @@ def _close_checks(context: dg.AssetExecutionContext) -> Iterator[dg.Output[None]
         yield dg.Output(None, output_name=name)
 
 
-def report_months(
+def _report_months(
     context: dg.AssetExecutionContext,
     key: dg.AssetKey,
     contents: Mapping[str, str],
     described: Mapping[str, Mapping[str, Any]],
+    recorded: Mapping[str, Recorded],
 ) -> Iterator[dg.MaterializeResult | dg.AssetMaterialization]:
     """Yields the materialisation of the months of this run, such that a version changes where the content does.
 
@@ -88,12 +97,21 @@ def report_months(
     """
     for month, metadata in described.items():
         context.add_asset_metadata(metadata, asset_key=key, partition_key=month)
-    known = read_versions(context.instance, key, contents)
+    known = {month: found.version for month, found in recorded.items()}
     version = _choose_version(contents, known)
     yield dg.MaterializeResult(asset_key=key, data_version=dg.DataVersion(version))
-    for month, recorded in known.items():
-        if recorded != version:
-            yield _put_back(context.instance, key, month, recorded)
+    for month, before in known.items():
+        if before != version:
+            yield _put_back(context.instance, key, month, before)
+
+
+def _report_passed(
+    key: dg.AssetKey, contents: Mapping[str, str], described: Mapping[str, Mapping[str, Any]]
+) -> Iterator[dg.AssetMaterialization]:
+    """Yields the materialisation of the months that passed, of a run in which another failed."""
+    for month, metadata in described.items():
+        tags = {DATA_VERSION_TAG: contents[month]}
+        yield dg.AssetMaterialization(key, metadata=metadata, partition=month, tags=tags)
 
 
 def report_landed(
@@ -102,7 +120,7 @@ def report_landed(
     """Yields the materialisation of the months that were asked for, and of every other whose landed rows changed."""
     chosen = context.partition_keys
     rows = state.ledger.count_live_rows(state.settings)
-    recorded = _read_latest_versions(context.instance, key, None)
+    recorded = read_latest_versions(context.instance, key, None)
     versions = {month: state.fingerprints.get(month, _NOTHING) for month in sorted({*rows, *recorded, *chosen})}
     changed = [month for month, version in versions.items() if recorded.get(month, _NOTHING) != version]
     metadata = {**load, "months changed": ", ".join(changed) or "none"}
@@ -119,29 +137,6 @@ def report_landed(
 
 def _count(rows: Mapping[str, int], month: str) -> dict[str, Any]:
     return {"dagster/row_count": rows.get(month, 0)}
-
-
-def read_versions(instance: dg.DagsterInstance, key: dg.AssetKey, contents: Mapping[str, str]) -> dict[str, str]:
-    """The versions on record of those months whose content is still what was recorded with it."""
-    versions: dict[str, str] = {}
-    for month in sorted(_read_latest_versions(instance, key, list(contents))):
-        record = instance.get_latest_data_version_record(key, partition_key=month)
-        event = record.asset_materialization if record else None
-        version = extract_data_version_from_entry(record.event_log_entry) if record else None
-        if event and version and _recorded_content(event) == contents[month]:
-            versions[month] = version.value
-    return versions
-
-
-def _read_latest_versions(instance: dg.DagsterInstance, key: dg.AssetKey, months: list[str] | None) -> dict[str, str]:
-    found = instance.event_log_storage.get_latest_tags_by_partition(
-        key, dg.DagsterEventType.ASSET_MATERIALIZATION, [DATA_VERSION_TAG], asset_partitions=months
-    )
-    return {month: tags[DATA_VERSION_TAG] for month, tags in found.items()}
-
-
-def _recorded_content(event: dg.AssetMaterialization) -> Any:
-    return event.metadata["content"].value if "content" in event.metadata else None
 
 
 def _choose_version(contents: Mapping[str, str], known: Mapping[str, str]) -> str:
@@ -175,8 +170,22 @@ def _find_targets(context: dg.AssetExecutionContext, key: dg.AssetKey) -> dict[s
     }
 
 
-def _evaluate(table: Table, outcome: Outcome, target: Target | None) -> Iterator[AssetCheckEvaluation]:
-    audits = {audit.check: audit for audit in outcome.audits.get(table.name, [])}
+def _list_audits(
+    instance: dg.DagsterInstance, table: Table, outcome: Outcome, recorded: Recorded | None
+) -> list[Audit]:
+    """What the checks of a month say; of one that was up to date, what they said when it was run.
+
+    It passed those that keep a month from being published; the others may have warned.
+    """
+    if not outcome.skipped:
+        return outcome.audits.get(table.name, [])
+    return read_advice(instance, table.key, outcome.period, table.advice) if recorded else []
+
+
+def _evaluate(
+    table: Table, month: str, found: Sequence[Audit], target: Target | None
+) -> Iterator[AssetCheckEvaluation]:
+    audits = {audit.check: audit for audit in found}
     for check in _checks(table):
         blocking = check not in table.advice
         audit = audits.get(check, Audit(check, passed=True, summary=_UP_TO_DATE, blocking=blocking))
@@ -186,45 +195,41 @@ def _evaluate(table: Table, outcome: Outcome, target: Target | None) -> Iterator
             passed=audit.passed,
             metadata={"offending rows": dg.MetadataValue.md(audit.offending)} if audit.offending else {},
             severity=dg.AssetCheckSeverity.ERROR if blocking else dg.AssetCheckSeverity.WARN,
-            description=f"{outcome.period}: {audit.summary}",
+            description=f"{month}: {audit.summary}",
             blocking=blocking,
-            partition=outcome.period,
+            partition=month,
             target_materialization_data=target,
         )
 
 
-def _report_failure(context: dg.AssetExecutionContext, spec: StepSpec, outcomes: Sequence[Outcome]) -> Iterator[Event]:
-    for table in spec.tables:
-        for outcome in outcomes:
-            if not outcome.failed:
-                version = {DATA_VERSION_TAG: outcome.stamps[table.name].content}
-                metadata = _describe(table, outcome)
-                yield dg.AssetMaterialization(table.key, metadata=metadata, partition=outcome.period, tags=version)
-        targets = _find_targets(context, table.key)
-        for outcome in outcomes:
-            yield from _evaluate(table, outcome, targets.get(outcome.period))
+def _explain_failure(outcomes: Sequence[Outcome]) -> dg.Failure:
     period, name, audit = next((o.period, name, audit) for o in outcomes for name, audit in o.failed)
     what = f"{name} {period} failed its check '{audit.check}': {audit.summary}"
-    raise dg.Failure(
+    return dg.Failure(
         description=f"{what}; the published month is unchanged",
         metadata={"offending rows": dg.MetadataValue.md(audit.offending)} if audit.offending else {},
         allow_retries=False,
     )
 
 
-def _describe(table: Table, outcome: Outcome) -> dict[str, Any]:
+def _describe(lake: Lake, table: Table, outcome: Outcome, recorded: Recorded | None) -> dict[str, Any]:
     stamp = outcome.stamps[table.name]
-    described: dict[str, Any] = {
+    shown = _show_again(lake, table, outcome.period, recorded) if outcome.skipped else outcome.shown[table.name]
+    return {
         "dagster/row_count": stamp.rows,
         "content": stamp.content,
         "published": stamp.published_at,
         **{name: as_metadata(value) for name, value in stamp.facts.items()},
+        **{name: dg.MetadataValue.md(text) for name, text in shown.items() if text},
     }
-    if picture := outcome.pictures.get(table.name):
-        described["picture"] = dg.MetadataValue.md(picture)
-    if preview := outcome.previews.get(table.name):
-        described["preview"] = dg.MetadataValue.md(preview)
-    return described
+
+
+def _show_again(lake: Lake, table: Table, month: str, recorded: Recorded | None) -> dict[str, str]:
+    """What was shown of a month that is as it was; its rows are read only where nothing was shown of them yet."""
+    if recorded and "preview" in recorded.metadata:
+        return {name: recorded.metadata[name].value for name in ("picture", "preview") if name in recorded.metadata}
+    rows = lake.read(table.name, month)
+    return show_rows(table, rows, fits=audit_schema(rows, table.schema).passed)
 
 
 def as_metadata(value: Any) -> Any:

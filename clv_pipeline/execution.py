@@ -11,6 +11,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 
 import duckdb
+import polars as pl
 
 from clv_pipeline.contracts import Audit, audit_query, audit_schema, preview
 from clv_pipeline.lake import LakeError, Staged, Stamp
@@ -18,7 +19,7 @@ from clv_pipeline.periods import list_periods
 from clv_pipeline.privacy.guard import LOCK
 from clv_pipeline.sql import load_sql
 from clv_pipeline.state import HIDDEN, State
-from clv_pipeline.steps import Content, Reach, Step, StepSpec, compared_months, list_history, list_inputs
+from clv_pipeline.steps import Content, Reach, Step, StepSpec, Table, compared_months, list_history, list_inputs
 
 _ATTEMPTS = 10
 # Landed rows of the months that are computed together, a larger month alone: lines are wider than what is summed.
@@ -28,13 +29,12 @@ _BESIDE = 2
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a step did for one month."""
+    """What a step did for one month: by table its stamp, what checks said, and what there is to be shown of it."""
 
     period: str
     stamps: Mapping[str, Stamp]
     audits: dict[str, list[Audit]]
-    previews: dict[str, str]
-    pictures: dict[str, str]
+    shown: dict[str, dict[str, str]]
     skipped: bool = False
 
     @property
@@ -170,7 +170,7 @@ def _refuse_closed(spec: StepSpec, state: State, periods: Sequence[str]) -> None
 
 def _find_published(spec: StepSpec, state: State, period: str) -> Outcome:
     stamps = {name: stamp for name in spec.names if (stamp := state.stamp(name, period))}
-    return Outcome(period, stamps, {}, {}, {}, skipped=True)
+    return Outcome(period, stamps, {}, {}, skipped=True)
 
 
 def _list_inputs(spec: StepSpec, state: State, periods: Sequence[str]) -> dict[str, str | None]:
@@ -185,7 +185,7 @@ def _require_inputs(spec: StepSpec, state: State, periods: Sequence[str]) -> dic
 
 
 def _audit(spec: StepSpec, step: Step, staged: Mapping[str, Mapping[str, Staged]]) -> list[Outcome]:
-    outcomes = [Outcome(period, {}, {}, {}, {}) for period in step.periods]
+    outcomes = [Outcome(period, {}, {}, {}) for period in step.periods]
     for table in spec.tables:
         months = staged[table.name]
         frame = step.frame(f"FROM {months[step.period].relation}")
@@ -198,9 +198,14 @@ def _audit(spec: StepSpec, step: Step, staged: Mapping[str, Mapping[str, Staged]
             sample = samples.get(outcome.period, frame.clear())
             fits = replace(schema, summary=f"{sample.height} rows fit the schema") if schema.passed else schema
             outcome.audits[table.name] = [fits, *rules, *step.advices.get(table.name, [])]
-            outcome.previews[table.name] = preview(sample)
-            outcome.pictures[table.name] = table.picture(sample) if table.picture and schema.passed else ""
+            outcome.shown[table.name] = show_rows(table, sample, fits=schema.passed)
     return outcomes
+
+
+def show_rows(table: Table, rows: pl.DataFrame, *, fits: bool) -> dict[str, str]:
+    """What the web interface shows of a month, as Markdown; no picture of rows that do not fit the schema."""
+    picture = table.picture(rows) if table.picture and fits else ""
+    return {"picture": picture, "preview": preview(rows)}
 
 
 def _publish_all(

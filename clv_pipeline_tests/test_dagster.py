@@ -137,14 +137,6 @@ def test_one_changed_month_in_a_range_leaves_the_versions_of_the_others(loaded: 
     assert loaded.read_metadata(ORDERS, "2024-02")["dagster/row_count"] == 3
 
 
-def test_content_published_without_a_word_to_dagster_is_noticed_by_the_next_run(loaded: Orchestra) -> None:
-    loaded.company.deliver("2024-03.csv", make_rows("2024-03", orders=5))
-    loaded.company.refresh()
-    assert loaded.run(MONTHLY, "2024-03", "2024-03", only_stale=True).success
-    assert set(loaded.find_stale(AUDIT)) == {".".join(key.path) for key in AUDIT}
-    assert loaded.read_check(ORDERS, "schema")["2024-03"] == Status.SUCCEEDED
-
-
 def test_a_setting_changes_the_code_version_of_what_it_touches(loaded: Orchestra) -> None:
     value = loaded.company.settings.value.model_copy(update={"margin": loaded.company.settings.value.margin / 2})
     loaded.company.settings = loaded.company.settings.model_copy(update={"value": value})
