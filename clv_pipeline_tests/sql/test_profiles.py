@@ -6,12 +6,14 @@ from clv_pipeline.sql import bind, load_sql
 
 CUSTOMERS = """
     CREATE SCHEMA drift;
-    CREATE TABLE drift.customers AS
-    SELECT * FROM (VALUES
-        (3, FALSE, 'loyal', 2.0, 5.0, 10.0, 40.0, 1.5, 0.9),
-        (3, FALSE, 'lost', 2.0, 0.0, 0.0, 40.0, 0.2, 0.0),
-        (0, TRUE, 'new', 0.0, 0.0, NULL, NULL, NULL, NULL)
-    ) AS t (age, is_early, segment, frequency, recency, monetary_value, clv, expected_purchases, p_alive)
+    CREATE TABLE drift.customers (
+        age BIGINT, is_early BOOLEAN, segment VARCHAR, frequency DOUBLE, recency DOUBLE, monetary_value DOUBLE,
+        clv DOUBLE, expected_purchases DOUBLE, p_alive DOUBLE
+    );
+    INSERT INTO drift.customers VALUES
+        (3, FALSE, 'loyal', 2, 5, 10, 40, 1.5, 0.9),
+        (3, FALSE, 'lost', 2, 0, 0, 40, 0.2, 0),
+        (0, TRUE, 'new', 0, 0, NULL, NULL, NULL, NULL)
 """
 
 
