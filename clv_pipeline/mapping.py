@@ -7,7 +7,7 @@ means or when a row is rejected (that is plain SQL).
 import duckdb
 
 from clv_pipeline.settings import Settings
-from clv_pipeline.source_settings import OPTIONAL_COLUMNS, REQUIRED_COLUMNS
+from clv_pipeline.settings.source import OPTIONAL_COLUMNS, REQUIRED_COLUMNS
 from clv_pipeline.sources import RESERVED_COLUMNS, stored_name
 from clv_pipeline.sql import Literal, bind, load_sql, quote_literal, quote_name
 

@@ -1,7 +1,7 @@
 """Reads the file of secrets that a section of `clv.toml` names: NAME = "value" lines, outside git.
 
 Belongs here: reading it. Does not belong here: where its values go (`databases/connection.py`, `alerts/send.py`), or
-that none stands in `clv.toml` itself (`secret_settings.py`).
+that none stands in `clv.toml` itself (`settings/secrets.py`).
 """
 
 import tomllib

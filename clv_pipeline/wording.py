@@ -1,6 +1,6 @@
 """Says in plain words what is wrong with a setting and how to mend it.
 
-Belongs here: the words for what pydantic finds. Does not belong here: settings and their limits (`settings.py`).
+Belongs here: the words for what pydantic finds. Does not belong here: settings and their limits (`settings/`).
 """
 
 from collections.abc import Mapping, Sequence

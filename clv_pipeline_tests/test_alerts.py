@@ -19,11 +19,11 @@ from clv_pipeline.alerts.log import AlertLog
 from clv_pipeline.alerts.run_causes import find_run_causes
 from clv_pipeline.alerts.send import AlertError, read_addresses
 from clv_pipeline.alerts.watchman import raise_alerts
-from clv_pipeline.automation_settings import Alerts
 from clv_pipeline.cli import run_app
 from clv_pipeline.contracts import Audit
 from clv_pipeline.dead_runs import fail_dead_runs
 from clv_pipeline.settings import SettingsError, load_settings
+from clv_pipeline.settings.automation import Alerts
 from clv_pipeline_tests.orchestra import Orchestra, make_rows
 from clv_pipeline_tests.warehouse import Warehouse
 

@@ -10,7 +10,6 @@ import pytest
 from clv_pipeline import landing
 from clv_pipeline.alerts.run_causes import find_run_causes
 from clv_pipeline.assembly import build_definitions
-from clv_pipeline.automation_settings import Automation
 from clv_pipeline.execution import run_months
 from clv_pipeline.lake import LakeError
 from clv_pipeline.periods import list_periods
@@ -18,6 +17,7 @@ from clv_pipeline.pipeline import MONTH_STEPS
 from clv_pipeline.plan import find_stale
 from clv_pipeline.privacy.guard import PrivacyError
 from clv_pipeline.privacy.retention import drop_raw_lines, plan_retention
+from clv_pipeline.settings.automation import Automation
 from clv_pipeline.status import describe_closed
 from clv_pipeline_tests.orchestra import QUIET
 from clv_pipeline_tests.postgres import CHANGE, INSERT, PostgresServer

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import polars as pl
 
-from clv_pipeline.automation_settings import Alerts
 from clv_pipeline.secrets_file import read_secrets
+from clv_pipeline.settings.automation import Alerts
 
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 

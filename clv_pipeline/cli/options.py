@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from clv_pipeline.period_settings import PERIOD_PATTERN
 from clv_pipeline.settings import Settings, SettingsError, load_settings
+from clv_pipeline.settings.section import PERIOD_PATTERN
 
 console = Console(highlight=False)
 

@@ -1,7 +1,7 @@
 """Columns that describe customers (channel, region, first product): which are wanted, and where each comes from.
 
 Belongs here: that choice, and the relation of a customer's values. Does not belong here: cohorts and filters made of
-them (`sql/4_lenses/base_customers.sql`, `behaviours.sql`), or the settings that name them (`period_settings.py`).
+them (`sql/4_lenses/base_customers.sql`, `behaviours.sql`), or the settings that name them (`settings/periods.py`).
 """
 
 from collections.abc import Sequence

@@ -11,11 +11,11 @@ import duckdb
 import polars as pl
 
 from clv_pipeline.customers.rows import PLACE, THEIRS, Fields, judge_rows, read_rows
-from clv_pipeline.customers.settings import Customers
 from clv_pipeline.customers.tables import TableRows
 from clv_pipeline.lake import Lake
 from clv_pipeline.privacy.guard import Guard
 from clv_pipeline.settings import Settings, SettingsError, require_attributes
+from clv_pipeline.settings.customers import Customers
 from clv_pipeline.sources import SourceFile, list_files
 
 _BOUNDS = ("valid_from", "valid_to")

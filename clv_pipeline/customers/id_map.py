@@ -17,13 +17,13 @@ import duckdb
 import polars as pl
 
 from clv_pipeline.customers.rows import THEIRS, Fields, judge_rows, read_rows, recall_rows, store_rows
-from clv_pipeline.customers.settings import Customers
 from clv_pipeline.customers.tables import TableRows
 from clv_pipeline.lake import Lake, Stamp
 from clv_pipeline.ledger import UNDATED, Ledger
 from clv_pipeline.privacy.closed_months import read_closed
 from clv_pipeline.privacy.guard import Guard
 from clv_pipeline.settings import Settings
+from clv_pipeline.settings.customers import Customers
 from clv_pipeline.sources import SourceFile, digest, list_files, stored_name
 from clv_pipeline.sql import quote_name, quote_paths
 from clv_pipeline.state import IDENTITIES

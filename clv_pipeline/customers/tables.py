@@ -14,13 +14,13 @@ import duckdb
 import polars as pl
 
 from clv_pipeline.customers.rows import THEIRS, name_rows, protect_ids
-from clv_pipeline.database_settings import Connected
 from clv_pipeline.databases.connection import Database, open_database
 from clv_pipeline.databases.reading import TableReader, open_table
 from clv_pipeline.databases.staging import Stage
 from clv_pipeline.lake import Lake
 from clv_pipeline.privacy.guard import Guard
 from clv_pipeline.settings import Settings
+from clv_pipeline.settings.databases import Connected
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus
 
-from clv_pipeline.database_settings import Connected
 from clv_pipeline.secrets_file import read_secrets
 from clv_pipeline.settings import SettingsError
+from clv_pipeline.settings.databases import Connected
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL, Engine

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from clv_pipeline.privacy.settings import KEY_VARIABLE
 from clv_pipeline.settings import Settings, SettingsError
+from clv_pipeline.settings.privacy import KEY_VARIABLE
 
 _FEWEST_CHARACTERS = 32
 _DIGITS = 32

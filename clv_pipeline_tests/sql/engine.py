@@ -14,9 +14,9 @@ import polars as pl
 from hypothesis import strategies as st
 
 from clv_pipeline.contracts import audit_query, audit_schema
-from clv_pipeline.period_settings import Lenses
 from clv_pipeline.settings import Settings, Value
-from clv_pipeline.source_settings import REQUIRED_COLUMNS, Source
+from clv_pipeline.settings.periods import Lenses
+from clv_pipeline.settings.source import REQUIRED_COLUMNS, Source
 from clv_pipeline.sql import Literal, bind, load_sql
 from clv_pipeline.stages.cohorts import prepare_cohorts
 from clv_pipeline.stages.lenses import LENSES, compute_lenses

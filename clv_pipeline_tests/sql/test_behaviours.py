@@ -8,8 +8,8 @@ import polars as pl
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from clv_pipeline.period_settings import Periods
 from clv_pipeline.settings import Customers, Settings
+from clv_pipeline.settings.periods import Periods
 from clv_pipeline.stages.lenses import LENSES
 from clv_pipeline_tests.sql.engine import AsOf, Order, build_orders
 

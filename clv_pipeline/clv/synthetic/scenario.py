@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
-from clv_pipeline.period_settings import Section
+from clv_pipeline.settings.section import Section
 from clv_pipeline.wording import explain_setting
 
 Share = Annotated[float, Field(ge=0, lt=1)]

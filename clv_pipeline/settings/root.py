@@ -1,6 +1,7 @@
-"""Every knob of the pipeline, in one place: `clv.toml`, overridden by `CLV_...` environment variables.
+"""All sections together, read from `clv.toml` and the environment.
 
-Belongs here: names, types, defaults and messages of the settings. Does not belong here: what they cause.
+Belongs here: the settings as a whole, what holds between sections, reading them, and the sections of two or three keys.
+Does not belong here: the other sections, which have a module each.
 """
 
 import difflib
@@ -15,14 +16,15 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
-from clv_pipeline.automation_settings import Alerts, Automation, Publication
-from clv_pipeline.customers.settings import Customers
-from clv_pipeline.drift_settings import RENAMED, Drift
-from clv_pipeline.model_settings import Backtest, Models
-from clv_pipeline.period_settings import Lenses, Periods, Section
-from clv_pipeline.privacy.settings import KEY_VARIABLE, Privacy
-from clv_pipeline.secret_settings import reject_written_secrets
-from clv_pipeline.source_settings import Source
+from clv_pipeline.settings.automation import Alerts, Automation, Publication
+from clv_pipeline.settings.customers import Customers
+from clv_pipeline.settings.drift import RENAMED, Drift
+from clv_pipeline.settings.models import Backtest, Models
+from clv_pipeline.settings.periods import Lenses, Periods
+from clv_pipeline.settings.privacy import KEY_VARIABLE, Privacy
+from clv_pipeline.settings.secrets import reject_written_secrets
+from clv_pipeline.settings.section import Section
+from clv_pipeline.settings.source import Source
 from clv_pipeline.wording import explain_setting
 
 _LISTED = 20

@@ -6,7 +6,7 @@ Belongs here: names, types and messages of the section [drift]. Does not belong 
 
 from pydantic import Field, model_validator
 
-from clv_pipeline.period_settings import PERIOD_PATTERN, Section
+from clv_pipeline.settings.section import PERIOD_PATTERN, Section
 
 # What settings were called before, and are called now.
 RENAMED = {

@@ -1,32 +1,18 @@
 """The settings of the lenses: the calendar, by what and for whom lenses 3 to 5 are taken, and their bands.
 
-Belongs here: names, types and messages of the sections [periods] and [lenses]. Does not belong here: the other sections
-(`settings.py`), or where a column of customers comes from (`customers/attributes.py`).
+Belongs here: names, types and messages of the sections [periods] and [lenses]. Does not belong here: the other
+sections, or where a column of customers comes from (`customers/attributes.py`).
 """
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Any, Literal, get_origin
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import Field, field_validator
+
+from clv_pipeline.settings.section import PERIOD_PATTERN, Section
 
 WINDOW_MONTHS = {"month": 1, "quarter": 3, "year": 12}
-PERIOD_PATTERN = r"^\d{4}-(0[1-9]|1[0-2])$"
-
-
-class Section(BaseModel):
-    """A table of `clv.toml`: unknown keys are errors, and nothing changes once it is read."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _split_list(cls, value: Any, info: ValidationInfo) -> Any:
-        # An environment variable holds a list as text.
-        field = cls.model_fields[info.field_name or ""]
-        if isinstance(value, str) and get_origin(field.annotation) is tuple:
-            return [part.strip() for part in value.split(",")]
-        return value
 
 
 class Periods(Section):

@@ -1,8 +1,8 @@
 """The settings of sources that are databases.
 
 Belongs here: names, types and messages of the keys of [source] and [customers] that concern databases. Does not belong
-here: reading a database (`databases/`), what its columns mean (`settings.py`), or where secrets may stand
-(`secret_settings.py`).
+here: reading a database (`databases/`), what its columns mean (`source.py`), or where secrets may stand
+(`secrets.py`).
 """
 
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import Field, SecretStr, model_validator
 
-from clv_pipeline.period_settings import Section
+from clv_pipeline.settings.section import Section
 
 TABLE_PATTERN = r"^[^.\s]+(\.[^.\s]+){0,2}$"
 

@@ -1,7 +1,7 @@
 """The settings of privacy: whether ids are pseudonyms, where their key is, how long raw lines are kept.
 
 Belongs here: names, types and messages of the section [privacy]. Does not belong here: the key itself, which stands in
-no settings (`key.py`), or what follows from the settings (`guard.py`, `retention.py`).
+no settings (`privacy/key.py`), or what follows from the settings (`privacy/`).
 """
 
 import re
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from clv_pipeline.period_settings import Section
+from clv_pipeline.settings.section import Section
 
 # The variable with the key: no setting, so that the key can never stand in clv.toml.
 KEY_VARIABLE = "CLV_PRIVACY_KEY"

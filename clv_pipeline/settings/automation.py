@@ -1,7 +1,7 @@
 """The settings of what runs without being asked: automation, alerts, and what keeps scores from being published.
 
 Belongs here: names, types and messages of the sections [automation], [alerts] and [publication]. Does not belong here:
-the other sections (`settings.py`), what an alert says (`alerts/`).
+the other sections, what an alert says (`alerts/`).
 """
 
 from pathlib import Path
@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import Field, SecretStr, field_validator
 
-from clv_pipeline.period_settings import Section
+from clv_pipeline.settings.section import Section
 
 
 class Automation(Section):

@@ -1,15 +1,15 @@
 """The settings of the models: how they are fitted, and how they are judged.
 
-Belongs here: names, types and messages of the sections [models] and [backtest]. Does not belong here: the
-other sections (`settings.py`), or what a prior's table may say (`clv/models/priors.py`).
+Belongs here: names, types and messages of the sections [models] and [backtest]. Does not belong here: the other
+sections, or what a prior's table may say (`clv/models/priors.py`).
 """
 
 from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from clv_pipeline.period_settings import Section
-from clv_pipeline.privacy.settings import PASSWORD
+from clv_pipeline.settings.privacy import PASSWORD
+from clv_pipeline.settings.section import Section
 
 type PurchaseModel = Literal["bg_nbd", "mbg_nbd", "pareto_nbd"]
 

@@ -1,7 +1,7 @@
 """The settings of customers: where they are told of, which identifiers are one person, whose word counts, who is shown.
 
-Belongs here: names, types and messages of the section [customers]. Does not belong here: the other sections of the
-package's `settings.py`, or reading what they name (`rows.py`, `tables.py`).
+Belongs here: names, types and messages of the section [customers]. Does not belong here: reading what they name
+(`customers/`).
 """
 
 import difflib
@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from clv_pipeline.database_settings import TABLE_PATTERN, Connected
+from clv_pipeline.settings.databases import TABLE_PATTERN, Connected
 
 ID_COLUMNS = ("source_id", "customer_id", "updated_at")
 

@@ -1,7 +1,7 @@
 """The settings of the transactions: where they come from and what their columns are called.
 
 Belongs here: names, types and messages of the section [source]. Does not belong here: what concerns databases alone
-(`database_settings.py`), or what a column means (`sql/1_transactions/parsed.sql`).
+(`databases.py`), or what a column means (`sql/1_transactions/parsed.sql`).
 """
 
 import difflib
@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator, model_validator
 
-from clv_pipeline.database_settings import DatabaseSource
+from clv_pipeline.settings.databases import DatabaseSource
 
 REQUIRED_COLUMNS = ("order_id", "customer_id", "order_ts", "product_id")
 _AMOUNTS = ("quantity", "unit_price", "line_total", "unit_cost", "line_cost")
