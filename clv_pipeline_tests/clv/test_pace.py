@@ -9,7 +9,7 @@ import pytest
 
 from clv_pipeline.clv.backtest import Fold, judge_folds, rounds
 from clv_pipeline.clv.backtest.holdout import forecast_candidate
-from clv_pipeline.clv.backtest.pace import Miss, find_pace, learn_pace, measure_miss
+from clv_pipeline.clv.backtest.pace import Miss, believe, find_pace, learn_pace, measure_miss
 from clv_pipeline.clv.models import (
     PURCHASE_MODELS,
     ModelFit,
@@ -95,21 +95,27 @@ def test_the_pace_that_is_found_changes_the_total_as_asked(model: str, change: f
     assert totals[1] / totals[0] == pytest.approx(exp(change), rel=1e-5)
 
 
-def test_half_of_last_years_error_is_believed_and_none_of_chance() -> None:
+def test_what_lasts_is_believed_by_its_share_of_the_variance() -> None:
     assert learn_pace([]) == 1.0
     assert learn_pace([None, miss(0.2)]) == 1.0
-    assert learn_pace([miss(0.2)]) == pytest.approx(exp(0.1))
-    # (1 - (0.1 / 0.2)^2) / 2 = 3/8 of it; nothing of what is below its own chance.
-    assert learn_pace([miss(0.2, 0.1)]) == pytest.approx(exp(0.075))
-    assert learn_pace([miss(0.2, 0.3)]) == 1.0
+    # Variances: 0.04 lasts, 0.0225 does not; chance of 0.2 adds 0.04 to the latter.
+    assert learn_pace([miss(0.2)]) == pytest.approx(exp(0.2 * 0.04 / 0.0625))
+    assert learn_pace([miss(0.2, 0.2)]) == pytest.approx(exp(0.2 * 0.04 / 0.1025))
 
 
-def test_a_year_in_which_it_would_not_have_helped_keeps_it_off() -> None:
-    # Half of -0.2 would have turned last year's 0.1 into an error of 0.2.
-    assert learn_pace([miss(0.1), miss(-0.2)]) == 1.0
-    assert learn_pace([miss(0.1), miss(0.2)]) == pytest.approx(exp(0.05))
-    # Half of 0.5 would have overshot: |0.1 - 0.25| > 0.1.
-    assert learn_pace([miss(0.1), miss(0.5)]) == 1.0
+def test_years_that_agree_are_believed_more_and_years_that_do_not_less() -> None:
+    once, twice = (log(learn_pace([miss(0.2)] * number)) for number in (1, 2))
+    assert twice == pytest.approx(0.2 * 0.04 / (0.04 + 0.0225 / 2))
+    assert twice > once
+    assert log(learn_pace([miss(0.2), miss(-0.1)])) == pytest.approx(0.05 * 0.04 / (0.04 + 0.0225 / 2))
+    assert learn_pace([miss(0.2), None]) == pytest.approx(exp(once))
+
+
+def test_the_mean_of_what_lasts_is_that_of_the_joint_normal_distribution() -> None:
+    misses = [miss(0.3, 0.05), miss(-0.1, 0.3)]
+    covariance = np.full((2, 2), 0.2**2) + np.diag([0.15**2 + it.chance**2 for it in misses])
+    mean = np.full(2, 0.2**2) @ np.linalg.solve(covariance, [it.error for it in misses])
+    assert believe(misses) == pytest.approx(mean)
 
 
 def test_a_miss_is_the_logarithm_of_actual_over_forecast_with_its_chance() -> None:

@@ -5,8 +5,9 @@ here: what the factor does to a forecast (`clv/scores/recalibration.py`), which 
 
 A forecast from the same month of an earlier year ran into the same season and, where customers buy more or less from
 year to year, into the same trend. Its error in total is thus partly that of today's forecast. Only partly: what else
-moved everybody that year does not come back. With equal variance of what stays and what does not, half of the error is
-the best guess of today's; and of an error no larger than chance makes it, nothing is believed.
+moved everybody that year does not come back, and chance had its part. So each error is seen as the sum of three: what
+lasts, what was of that year alone, and chance; all normal around 0, the sizes of the first two known of shops at large.
+What is believed is the mean of the lasting part given the errors: the more, the more years agree.
 """
 
 from collections.abc import Sequence
@@ -23,8 +24,8 @@ from clv_pipeline.clv.scores.recalibration import quicken_models
 
 type Vector = NDArray[np.float64]
 
-# Which part of last year's error is expected to come back.
-_LASTING = 0.5
+# Standard deviations of the logarithm: of what comes back each year, and of what moves everybody in one year alone.
+_LASTING_SD, _YEARLY_SD = 0.2, 0.15
 _MOST_COUNTED = 20_000
 _STEPS = 8
 _SETTLED = 1e-6
@@ -58,20 +59,20 @@ def measure_miss(models: Models, fold: Fold) -> Miss | None:
 
 
 def learn_pace(misses: Sequence[Miss | None]) -> float:
-    """The factor on rates that the misses of the same forecast one year before and two, in this order, ask for.
+    """The factor on rates that the misses of the same forecast in earlier years, the latest first, ask for.
 
-    Half of last year's error, less as chance can explain it (by the positive-part rule of James and Stein). 1 where
-    there is none, and where the year before says that believing in it would not have helped.
+    1 where there is none of last year.
     """
-    if not misses or misses[0] is None:
+    known = [miss for miss in misses if miss is not None]
+    if not known or misses[0] is None:
         return 1.0
-    last = misses[0]
-    believed = _believe(last)
-    if len(misses) > 1 and misses[1] is not None:
-        would_have_been = abs(last.error - _believe(misses[1]))
-        if would_have_been > abs(last.error):
-            return 1.0
-    return find_pace(last, believed)
+    return find_pace(known[0], believe(known))
+
+
+def believe(misses: Sequence[Miss]) -> float:
+    """The mean of what lasts, given errors that hold it, the year's own part and chance (normal, normal)."""
+    weights = np.array([1 / (_YEARLY_SD**2 + miss.chance**2) for miss in misses])
+    return float(weights @ [miss.error for miss in misses] / (1 / _LASTING_SD**2 + weights.sum()))
 
 
 def learn_paces(years: Sequence[tuple[Fold, Sequence[Models]]]) -> dict[str, float]:
@@ -106,11 +107,6 @@ def find_pace(miss: Miss, change: float) -> float:
 def _measure_named(name: str, fold: Fold, fitted: Sequence[Models]) -> Miss | None:
     own = [models for models in fitted if models.purchase_model == name]
     return measure_miss(own[0], fold) if own else None
-
-
-def _believe(miss: Miss) -> float:
-    signal = max(1 - (miss.chance / miss.error) ** 2, 0.0) if miss.error else 0.0
-    return _LASTING * signal * miss.error
 
 
 def _expect(models: Models, customers: pl.DataFrame, weeks: float) -> Vector:
