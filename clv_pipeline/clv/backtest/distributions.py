@@ -90,16 +90,15 @@ def measure_uncorrected(fold: Fold, fitted: Sequence[Models]) -> Iterator[Row]:
                 yield models.purchase_model, target, "all", f"uncorrected_{metric}", value
 
 
-def learn_fold(fold: Fold, fitted: Sequence[Models], *, levelled: bool = False) -> dict[str, Recalibration]:
+def learn_fold(fold: Fold, fitted: Sequence[Models]) -> dict[str, Recalibration]:
     """What each of the `fitted` models has to learn from the fold, from every k-th customer.
 
-    `levelled`: at the pace that this fold turned out to have, where the next forecast has a pace of its own: a total
-    that was missed is not taken for ranges that are too narrow.
+    At the pace that this fold turned out to have: a total that was missed is not taken for ranges that are too narrow.
     """
     few, _ = thin(fold.customers.sort("customer_id"), calibration.MOST_TRANSFORMED)
     learnt: dict[str, Recalibration] = {}
     for models in fitted:
-        miss = measure_miss(models, fold) if levelled else None
+        miss = measure_miss(models, fold)
         at_pace = quicken_models(models, find_pace(miss, miss.error)) if miss else models
         learnt[models.purchase_model] = learn_recalibration(at_pace, few, fold.weeks)
     return learnt

@@ -55,7 +55,7 @@ def judge_folds(
 
     def learn(fold: Fold | None, before: Sequence[Fold]) -> dict[str, Recalibration]:
         """What is issued after `fold`, where `before` are the forecasts of the same months."""
-        learnt = learn_fold(fold, fit(fold), levelled=bool(before)) if fold and recalibrate else {}
+        learnt = learn_fold(fold, fit(fold)) if fold and recalibrate else {}
         paces = learn_paces([(year, fit(year)) for year in before])
         return {name: replace(learnt.get(name, UNCHANGED), pace=paces.get(name, 1.0)) for name in learnt | paces}
 
