@@ -4,9 +4,9 @@
     python benchmarks/models.py --customers 20_000
     python benchmarks/models.py --customers 1_000_000 --only gradients
 
-NUTS on a million raw rows takes an hour or so. What it costs is the number of gradients times the price of one, and the
-number follows from the posterior: so `gradients` shows that both densities are the same function up to a constant, prices one
-gradient of each, turn about in the same run, and adds a short chain of each from the same start with their steps.
+NUTS on a million raw rows takes an hour or so. What it costs is the number of gradients times the price of one, and
+the number follows from the posterior: so `gradients` shows that both densities are the same function up to a constant,
+prices one gradient of each, turn about in the same run, and adds a short chain of each from the same start.
 
 Belongs here: simulated customers, timings, and whether both posteriors are the same. Does not belong here: whether the
 fit is right (`clv_pipeline_tests/clv/`), or the pipeline around it (`measure.py`).
