@@ -15,12 +15,15 @@ import argparse
 from collections.abc import Iterator
 from datetime import date, timedelta
 
+import duckdb
 import numpy as np
 import polars as pl
 from purchase_logs import HELD, LEARNT, REAL, simulate
 
 from clv_pipeline.clv.backtest import BASELINES, Fold, choose_model, judge_folds
+from clv_pipeline.clv.backtest.spend_level import LEAST_MONTHS, find_spend_level, measure_trend
 from clv_pipeline.clv.models import PURCHASE_MODELS
+from clv_pipeline.sql import bind, load_sql
 
 LEVELS = (50, 80, 90, 95)
 ORIGINS = {
@@ -74,7 +77,25 @@ def take_fold(log: pl.DataFrame, origin: tuple[int, int], months: int) -> Fold:
         earlier=join_window(earlier, log, before, start, "actual"),
         weeks=(until - start).days / 7,
         last_weeks=(start - last).days / 7,
+        spend_level=know_spend_level(log, start, (until - start).days / 7),
     )
+
+
+def know_spend_level(log: pl.DataFrame, end: date, weeks: float) -> float:
+    """The spend level of a forecast of `weeks` from `end`, as `stages/backtest_folds.py` knows it."""
+    first: date = log["day"].min()  # pyright: ignore[reportAssignmentType]
+    if (end.year - first.year) * 12 + end.month - first.month + 1 < LEAST_MONTHS:
+        return 1.0
+    seen = log.filter(pl.col("day") <= end).with_columns(period=pl.col("day").dt.strftime("%Y-%m"))
+    grouped = seen.group_by("customer_id", "period")
+    periods = grouped.agg(pl.len().alias("order_days"), pl.col("spend").sum(), returned=pl.lit(0.0))
+    with duckdb.connect() as connection:
+        connection.execute("CREATE SCHEMA marts; CREATE SCHEMA landing")
+        connection.register("periods", periods.to_arrow())
+        connection.execute("CREATE VIEW marts.customer_periods AS SELECT * FROM periods")
+        connection.execute("CREATE TABLE landing.hidden_customers (customer_id VARCHAR)")
+        customers = connection.sql(bind(load_sql("5_models/spend_trend"), as_of=f"{end:%Y-%m}")).pl()
+    return find_spend_level(measure_trend(customers), weeks)
 
 
 def shorten_horizon(log: pl.DataFrame, origin: tuple[int, int]) -> int:
@@ -127,6 +148,7 @@ def print_case(rows: list[dict[str, object]]) -> None:
         covered = ""
         if row["model"] in PURCHASE_MODELS and row.get("pace"):
             covered = f"  pace {row['pace']:.3f}, without {100 * float(str(row['uncorrected_total_error'])):+.2f}%"
+            covered += f"  spend level {row['spend_level']:.3f}" if row["spend_level"] != 1 else ""
         if row["model"] in PURCHASE_MODELS:
             covered += f"  held {say_coverage(row)}, uncorrected {say_coverage(row, 'uncorrected_')}"
         print(error + covered)

@@ -64,7 +64,7 @@ _SUMMARIES = {
         USING (as_of, customer_id) WHERE as_of = {as_of} ORDER BY clv, customer_id DESC LIMIT 10""",
     "scores.deciles": """
         SELECT decile, count(*) AS customers, sum(clv) AS clv, sum(expected_purchases) AS expected_purchases,
-            sum(clv_uncorrected) AS clv_uncorrected, max(pace) AS pace
+            sum(clv_uncorrected) AS clv_uncorrected, max(pace) AS pace, max(spend_level) AS spend_level
         FROM scores.customers WHERE as_of = {as_of} GROUP BY decile ORDER BY decile""",
     "scores.ranges": """
         SELECT count(*) AS customers, count(*) FILTER (WHERE clv > 0 AND clv_upper = 0) AS unlikely

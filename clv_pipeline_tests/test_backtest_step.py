@@ -18,8 +18,10 @@ from clv_pipeline.plan import plan_months
 from clv_pipeline.settings import load_settings
 from clv_pipeline.stages import models
 from clv_pipeline.stages.backtest import BACKTEST, choose_origins
+from clv_pipeline.stages.champion import CHAMPION
 from clv_pipeline.stages.models import MODELS
 from clv_pipeline.stages.rfm import RFM
+from clv_pipeline.stages.scores import SCORES
 from clv_pipeline.steps import Step
 from clv_pipeline_tests.clv.cdnow import PUBLISHED
 from clv_pipeline_tests.warehouse import Warehouse
@@ -133,6 +135,37 @@ def test_the_pace_of_the_scores_is_learnt_from_the_same_months_of_the_year_befor
     # CDNOW's customers leave, these did not.
     assert min(paces[0]) > 1.1
     assert paces[1] == [1.0] * 3
+
+
+def test_the_spend_level_follows_the_trend_of_single_customers(tmp_path: Path) -> None:
+    # Everybody pays 5% more each 300 days; those who came later paid less from the start.
+    rows = [
+        (
+            f"o{number}-{visit}",
+            f"c{number:03}",
+            day,
+            "p",
+            1,
+            round((30 - number / 10) * 1.05 ** ((day - FIRST_DAY).days / 300), 2),
+        )
+        for number in range(120)
+        for visit in range(24 if number % 3 == 0 else 1)
+        for day in [FIRST_DAY + timedelta(days=number % 80 + 30 * visit)]
+    ]
+    scores: list[pl.DataFrame] = []
+    for on in ("true", "false"):
+        house = Warehouse(tmp_path / on, extra=f"[backtest]\ncorrect_pace = false\ncorrect_spend = {on}\n")
+        house.deliver("orders.csv", rows)
+        house.refresh("2025-01", (*STEPS, CHAMPION, SCORES))
+        scores.append(house.query("SELECT * FROM scores.customers ORDER BY customer_id"))
+    raised, plain = scores
+
+    # Purchases are a year old on average, and those of the next twelve months half a year ahead.
+    (level,) = raised["spend_level"].unique()
+    assert level == pytest.approx(1.05 ** (1.5 * 365 / 300), rel=0.01)
+    assert plain["spend_level"].unique().to_list() == [1.0]
+    assert raised["expected_spend"].to_list() == pytest.approx((plain["expected_spend"] * level).to_list())
+    assert raised["clv_uncorrected"].to_list() == pytest.approx(plain["clv"].to_list())
 
 
 def test_auto_takes_the_model_that_did_best(tmp_path: Path) -> None:

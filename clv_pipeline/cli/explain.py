@@ -73,7 +73,7 @@ def _print(settings: Settings, month: str, customer: dict[str, Any]) -> None:
     grid.add_row("= CLV", clv, average, f"discounted profit expected over a horizon of {horizon}")
     console.print(grid)
     console.print()
-    if sentence := words.describe_pace(customer["pace"], customer["clv_uncorrected"], currency):
+    if sentence := words.describe_corrections(customer, customer["clv_uncorrected"], currency):
         _say(sentence)
     _say(words.describe_ranges(customer, currency))
     if customer["residual_clv"] is not None:

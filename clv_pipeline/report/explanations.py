@@ -67,15 +67,25 @@ def describe_ranges(customer: Mapping[str, Any], currency: str) -> str:
     return f"What the customer will really bring lies, {n.join_words(parts)}."
 
 
-def describe_pace(pace: float | None, uncorrected: float | None, currency: str) -> str:
-    """What the pace did to a value, which would be `uncorrected` without; '' where it did nothing."""
-    if pace is None or uncorrected is None or pace == 1:
+def describe_corrections(score: Mapping[str, Any], uncorrected: float | None, currency: str) -> str:
+    """What the pace and the spend level of `score` did to a value, `uncorrected` without; '' where they did nothing."""
+    pace, level = score.get("pace"), score.get("spend_level")
+    reasons: list[str] = []
+    if pace is not None and pace != 1:
+        missed = "low" if pace > 1 else "high"
+        reasons.append(
+            f"All rates of purchase are multiplied by {n.plain(pace, 2)} (the pace): forecasts of the same months in"
+            f" earlier years were too {missed} in total."
+        )
+    if level is not None and level != 1:
+        went = "more" if level > 1 else "less"
+        reasons.append(
+            f"Spend per purchase is multiplied by {n.plain(level, 2)} (the spend level): single customers spend {went}"
+            " at a purchase from year to year."
+        )
+    if not reasons or uncorrected is None:
         return ""
-    missed = "low" if pace > 1 else "high"
-    return (
-        f"All rates of purchase are multiplied by {n.plain(pace, 2)} (the pace): forecasts of the same months in"
-        f" earlier years were too {missed} in total: without it this would be {n.money(uncorrected, currency)}."
-    )
+    return f"{' '.join(reasons)} Uncorrected, this would be {n.money(uncorrected, currency)}."
 
 
 def write_range(low: float, high: float, currency: str) -> str:

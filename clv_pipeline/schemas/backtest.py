@@ -71,6 +71,7 @@ class Recalibration(Table):
     reached: float = pa.Field(ge=0.0, le=1.0, description="share of customers that really lay below it")
     volatility: float = pa.Field(ge=0.0, lt=INFINITY, description="variance of the logarithm of a rate in a week")
     pace: float = pa.Field(gt=0.0, lt=INFINITY, description="factor on all rates of purchase within the horizon")
+    spend_level: float = pa.Field(gt=0.0, lt=INFINITY, description="factor on spend per purchase, from its trend")
     total_sd: float = pa.Field(ge=0.0, lt=INFINITY, description="sd of the logarithm of a total around its forecast")
     customers: int = pa.Field(ge=1, description="customers that it was learnt from")
 

@@ -60,7 +60,8 @@ class Scores(Table):
     discount: float = pa.Field(gt=0.0, lt=INFINITY)
     margin: float = pa.Field(ge=0.0, lt=INFINITY)
     pace: float = pa.Field(gt=0.0, lt=INFINITY, description="factor on all rates of purchase, from earlier years")
-    clv_uncorrected: float = pa.Field(ge=0.0, lt=INFINITY, description="clv at a pace of 1")
+    spend_level: float = pa.Field(gt=0.0, lt=INFINITY, description="factor on spend per purchase, from its trend")
+    clv_uncorrected: float = pa.Field(ge=0.0, lt=INFINITY, description="clv at a pace and a spend level of 1")
     decile: int = pa.Field(ge=1, le=10)
     model_version: str
 

@@ -65,7 +65,8 @@ class Backtest(Section):
 
     `horizon_months` defaults to value.horizon_months, shortened to what the history allows. `recalibrate` says whether
     what an earlier fold taught about the intervals corrects those of the scores, `correct_pace` whether
-    the error in total of the same forecast in earlier years corrects the pace of purchases.
+    the error in total of the same forecast in earlier years corrects the pace of purchases, `correct_spend` whether the
+    trend of what single customers spend at a purchase corrects the spend expected.
     """
 
     horizon_months: int | None = Field(default=None, ge=1, le=120)
@@ -73,3 +74,4 @@ class Backtest(Section):
     min_months: int = Field(default=3, ge=1, le=120)
     recalibrate: bool = True
     correct_pace: bool = True
+    correct_spend: bool = True

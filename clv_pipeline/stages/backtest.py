@@ -17,6 +17,7 @@ from clv_pipeline.clv.backtest import (
     judge_folds,
     track_weeks,
 )
+from clv_pipeline.clv.scores.pair import WEEKS_PER_MONTH
 from clv_pipeline.fitting import Asked, ask, is_prepared
 from clv_pipeline.pictures import draw_calibration, draw_choice, draw_tracking
 from clv_pipeline.schemas import backtest as schemas
@@ -26,6 +27,7 @@ from clv_pipeline.stages.backtest_folds import (
     choose_lesson,
     choose_origins,
     choose_years,
+    know_spend_level,
     take_fold,
 )
 from clv_pipeline.stages.refit import REFIT_READS, REFITS, REFITS_TABLE, carry_over, find_refit, tabulate_refit
@@ -47,12 +49,13 @@ _FEWEST_CUSTOMERS, _FEWEST_REPEATERS = 100, 10
 @dataclass(frozen=True)
 class _Folds:
     """Those that are judged, the latest first; the one that only teaches; and for the scores and each that is judged,
-    the forecasts of the same months in earlier years.
+    the forecasts of the same months in earlier years; and the spend level of the scores.
     """
 
     judged: list[Fold]
     lessons: list[Fold]
     years: list[list[Fold]]
+    spend_level: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -101,7 +104,7 @@ def _ask_judgement(step: Step, folds: _Folds) -> Asked[Judgement]:
     models = step.settings.models
     recalibrate = step.settings.backtest.recalibrate
     given = folds.judged, folds.lessons, folds.years, models.candidates
-    return ask(judge_folds, *given, priors=models.priors, recalibrate=recalibrate)
+    return ask(judge_folds, *given, priors=models.priors, recalibrate=recalibrate, spend_level=folds.spend_level)
 
 
 def ask_backtest_ahead(step: Step) -> None:
@@ -138,7 +141,9 @@ def take_folds(step: Step, origins: Sequence[Origin]) -> _Folds:
         return _Folds([], [], [])
     forecasts = [(origins[0].until, step.settings.value.horizon_months)]
     forecasts += [(origin.month, origin.horizon_months) for origin in origins[: len(judged)]]
-    return _Folds(judged, lessons, [take_while_enough(choose_years(step, *forecast)) for forecast in forecasts])
+    years = [take_while_enough(choose_years(step, *forecast)) for forecast in forecasts]
+    weeks = step.settings.value.horizon_months * WEEKS_PER_MONTH
+    return _Folds(judged, lessons, years, know_spend_level(step, origins[0].until, weeks))
 
 
 def _take_enough(step: Step, origin: Origin) -> Fold | None:
@@ -228,7 +233,7 @@ BACKTEST = StepSpec(
     compute=compute_backtest,
     sql=(
         *("2_marts/customers", "3_rfm/customers", "4_lenses/first_order_attributes", "4_lenses/valid_customers"),
-        *("5_models/backtest_window", "5_models/backtest_weeks"),
+        *("5_models/backtest_window", "5_models/backtest_weeks", "5_models/spend_trend"),
     ),
     knobs=(
         *(f"models.{name}" for name in ("candidates", "priors", "refit", "covariates")),

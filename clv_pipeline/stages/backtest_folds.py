@@ -12,6 +12,7 @@ from math import ceil
 import polars as pl
 
 from clv_pipeline.clv.backtest import Fold
+from clv_pipeline.clv.backtest.spend_level import LEAST_MONTHS, find_spend_level, measure_trend
 from clv_pipeline.customers.attributes import join_attributes
 from clv_pipeline.periods import last_day, shift_period
 from clv_pipeline.settings import Settings
@@ -99,6 +100,16 @@ def choose_years(step: Step, month: str, horizon: int) -> list[Origin]:
     return years
 
 
+def know_spend_level(step: Step, month: str, weeks: float) -> float:
+    """The spend level of a forecast of `weeks` from the end of `month`, from what was known then."""
+    months = sum(period <= month for period in step.state.periods)
+    if not step.settings.backtest.correct_spend or months < LEAST_MONTHS:
+        return 1.0
+    step.lake.expose(step.con, PERIODS, _list_months(step, month))
+    customers = step.frame(bind(load_sql("5_models/spend_trend"), as_of=month))
+    return find_spend_level(measure_trend(customers), weeks)
+
+
 def _choose_horizon(settings: Settings, months: int) -> int:
     longest = months - settings.backtest.min_months
     if settings.backtest.horizon_months:
@@ -125,6 +136,7 @@ def take_fold(step: Step, origin: Origin) -> Fold:
         earlier=_join_window(earlier, _sum_window(step, before, origin.month), "actual"),
         weeks=origin.weeks,
         last_weeks=last_weeks,
+        spend_level=know_spend_level(step, origin.month, origin.weeks),
     )
 
 

@@ -54,18 +54,19 @@ def compute_scores(step: Step) -> dict[str, pl.DataFrame]:
         "total clv": float(scores["clv"].sum()),
         "version": version,
         "pace": recalibration.pace,
+        "spend level": recalibration.spend_level,
         "total clv uncorrected": float(scores["clv_uncorrected"].sum()),
     }
     step.record("scores.customers", facts)
     identified = scores.with_columns(pl.lit(step.period).alias("as_of"), pl.lit(version).alias("model_version"))
     return {
         # First, so that nobody sees scores before it is decided that he may.
-        PUBLICATION: _decide_publication(step, scores, version, recalibration.pace),
+        PUBLICATION: _decide_publication(step, scores, version, recalibration),
         SCORED: identified.select("as_of", *scores.columns, "model_version").sort("customer_id"),
     }
 
 
-def _decide_publication(step: Step, scores: pl.DataFrame, version: str, pace: float) -> pl.DataFrame:
+def _decide_publication(step: Step, scores: pl.DataFrame, version: str, recalibration: Recalibration) -> pl.DataFrame:
     earlier = reached_months(_BEFORE, step.state, step.period)
     rows = step.lake.read(PUBLICATION, earlier[0]).to_dicts() if earlier else []
     last_as_of, last = (str(rows[0]["published_as_of"]), rows[0]["published_version"]) if rows else (step.period, None)
@@ -75,7 +76,7 @@ def _decide_publication(step: Step, scores: pl.DataFrame, version: str, pace: fl
         lacking = explain_lacking(step.settings, parameters)
         if not lacking:
             customers = add_covariates(step, step.frame(_CUSTOMERS), parameters)
-            move = measure_move(customers, scores, parameters, step.settings.value.horizon_months, pace=pace)
+            move = measure_move(customers, scores, parameters, step.settings.value.horizon_months, recalibration)
     verdict = judge_scores(
         move,
         limit,

@@ -14,7 +14,7 @@ from clv_pipeline_tests.clv.test_scores import make_parameters
 TARGETS = (0.0, 0.05, 0.1, 0.2)
 
 
-def _customers(number: int) -> pl.DataFrame:
+def make_customers(number: int) -> pl.DataFrame:
     rng = np.random.default_rng(5)
     frequency = rng.poisson(1.5, number)
     T = np.round(rng.uniform(20, 60, number), 2)
@@ -38,10 +38,10 @@ def _project(
     )
 
 
-@pytest.mark.parametrize("pace", [1.0, 0.8])
+@pytest.mark.parametrize("learnt", [UNCHANGED, Recalibration(pace=0.8, spend_level=1.1)], ids=["plain", "corrected"])
 @pytest.mark.parametrize("model", PURCHASE_MODELS)
-def test_the_next_year_is_that_of_the_scores(model: str, pace: float) -> None:
-    customers, parameters, learnt = _customers(300), make_parameters(model), Recalibration(pace=pace)
+def test_the_next_year_is_that_of_the_scores(model: str, learnt: Recalibration) -> None:
+    customers, parameters = make_customers(300), make_parameters(model)
     scores = score_customers(
         customers, parameters, horizon_months=12, annual_discount_rate=0.0, margin=0.3, recalibration=learnt
     )
@@ -57,7 +57,9 @@ def test_the_next_year_is_that_of_the_scores(model: str, pace: float) -> None:
 @pytest.mark.parametrize("model", PURCHASE_MODELS)
 def test_futures_are_drawn_from_the_models(model: str, mean: float | None, pace: float) -> None:
     # The closed form and the draws know nothing of each other: the interval of a year must sit around the expectation.
-    projected = _project(_customers(1500), make_parameters(model, mean=mean), Recalibration(pace=pace))
+    projected = _project(
+        make_customers(1500), make_parameters(model, mean=mean), Recalibration(pace=pace, spend_level=2 - pace)
+    )
     for name in ("purchases", "profit"):
         middle = (projected[f"{name}_lower"] + projected[f"{name}_upper"]) / 2
         expected, width = projected[f"expected_{name}"], projected[f"{name}_upper"] - projected[f"{name}_lower"]
@@ -66,7 +68,7 @@ def test_futures_are_drawn_from_the_models(model: str, mean: float | None, pace:
 
 @pytest.mark.parametrize("customers", [300, 3000], ids=["by percentiles", "by variance"])
 def test_what_moves_everybody_widens_every_range(customers: int) -> None:
-    people, parameters = _customers(customers), make_parameters("bg_nbd")
+    people, parameters = make_customers(customers), make_parameters("bg_nbd")
     wide, narrow = (_project(people, parameters, Recalibration(total_sd=sd)) for sd in (0.3, 0.0))
     half, chance = (
         ((frame["profit_upper"] - frame["profit_lower"]) / 2 / frame["expected_profit"]).to_numpy()
@@ -76,7 +78,7 @@ def test_what_moves_everybody_widens_every_range(customers: int) -> None:
 
 
 def test_cohorts_sum_to_all() -> None:
-    projected = _project(_customers(200), make_parameters("bg_nbd"))
+    projected = _project(make_customers(200), make_parameters("bg_nbd"))
     sums = projected.group_by("windows_ahead", pl.col("cohort") == "all").agg(
         pl.col("customers").sum(), pl.col("expected_purchases", "expected_profit").sum().round(6)
     )
@@ -84,7 +86,7 @@ def test_cohorts_sum_to_all() -> None:
 
 
 def test_few_draws_give_nearly_the_bounds_of_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    customers, parameters = _customers(2000), make_parameters("bg_nbd")
+    customers, parameters = make_customers(2000), make_parameters("bg_nbd")
     many = _project(customers, parameters)
     monkeypatch.setattr(projection, "_BUDGET", 0)
     few = _project(customers, parameters)
@@ -93,7 +95,7 @@ def test_few_draws_give_nearly_the_bounds_of_many(monkeypatch: pytest.MonkeyPatc
 
 
 def test_the_order_of_customers_says_nothing() -> None:
-    customers, parameters = _customers(50), make_parameters("mbg_nbd")
+    customers, parameters = make_customers(50), make_parameters("mbg_nbd")
     assert _project(customers.reverse(), parameters).equals(_project(customers, parameters))
 
 

@@ -3,8 +3,9 @@
 import polars as pl
 import pytest
 
-from clv_pipeline.clv.scores import score_customers
+from clv_pipeline.clv.scores import Recalibration, score_customers
 from clv_pipeline.clv.scores.publication import judge_scores, measure_move
+from clv_pipeline.clv.scores.recalibration import UNCHANGED
 
 CUSTOMERS = pl.DataFrame(
     {
@@ -25,10 +26,20 @@ SCORES = score_customers(CUSTOMERS, PARAMETERS, horizon_months=12, annual_discou
 
 
 def test_the_same_version_moves_nobody_and_dearer_purchases_all_by_the_same_share() -> None:
-    assert measure_move(CUSTOMERS, SCORES, PARAMETERS, 12) == pytest.approx(0.0, abs=1e-9)
+    assert measure_move(CUSTOMERS, SCORES, PARAMETERS, 12, UNCHANGED) == pytest.approx(0.0, abs=1e-9)
     dearer = SCORES.with_columns(pl.col("expected_spend") * 1.4)
-    assert measure_move(CUSTOMERS, dearer, PARAMETERS, 12) == pytest.approx(0.4)
-    assert measure_move(CUSTOMERS, SCORES.with_columns(expected_spend=0.0), PARAMETERS, 12) == pytest.approx(1.0)
+    assert measure_move(CUSTOMERS, dearer, PARAMETERS, 12, UNCHANGED) == pytest.approx(0.4)
+    free = SCORES.with_columns(expected_spend=0.0)
+    assert measure_move(CUSTOMERS, free, PARAMETERS, 12, UNCHANGED) == pytest.approx(1.0)
+
+
+def test_what_corrects_both_versions_moves_nobody() -> None:
+    recalibration = Recalibration(pace=1.3, spend_level=0.9)
+    corrected = score_customers(
+        CUSTOMERS, PARAMETERS, horizon_months=12, annual_discount_rate=0.1, margin=0.3, recalibration=recalibration
+    )
+    assert measure_move(CUSTOMERS, corrected, PARAMETERS, 12, recalibration) == pytest.approx(0.0, abs=1e-9)
+    assert measure_move(CUSTOMERS, corrected, PARAMETERS, 12, UNCHANGED) > 0.05
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,7 @@ def test_sentences_say_how_far_off_the_model_in_use_was() -> None:
         "Every model was fitted to what was known at the end of November 1997 and asked what these 200 customers would "
         "do in the 7 months after it; so was what one would do without a model.",
         "BG/NBD, the model in use, forecast 90 purchases; 100 were made (10% too few). For spend it forecast $1,800 "
-        "against $2,000 (10% too few).",
+        "against $2,000 (10% too little).",
         "For a single customer it is off by 38% less than the best plain rule (“Last year again”).",
         "Of the models, MBG/NBD did best. MBG/NBD: off by less.",
         "Its 90% intervals held what 86% of the customers then spent: too few.",

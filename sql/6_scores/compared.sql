@@ -19,6 +19,7 @@ SELECT
     s.clv_upper_95,
     s.residual_clv,
     s.pace,
+    s.spend_level,
     s.clv_uncorrected,
     s.decile,
     r.frequency,

@@ -16,7 +16,7 @@ from clv_pipeline.clv.backtest.holdout import Fold, thin
 from clv_pipeline.clv.backtest.learning import learn_recalibration
 from clv_pipeline.clv.backtest.pace import find_pace, measure_miss
 from clv_pipeline.clv.scores import Models, Probabilities, Recalibration
-from clv_pipeline.clv.scores.recalibration import UNCHANGED, quicken_models
+from clv_pipeline.clv.scores.recalibration import UNCHANGED, quicken_models, raise_spend
 
 type Codes = NDArray[np.int64]
 type Row = tuple[str, str, str, str, float]
@@ -93,14 +93,16 @@ def measure_uncorrected(fold: Fold, fitted: Sequence[Models]) -> Iterator[Row]:
 def learn_fold(fold: Fold, fitted: Sequence[Models]) -> dict[str, Recalibration]:
     """What each of the `fitted` models has to learn from the fold, from every k-th customer.
 
-    At the pace that this fold turned out to have: a total that was missed is not taken for ranges that are too narrow.
+    At the pace that this fold turned out to have, and at its spend level: a total that was missed is not taken for
+    ranges that are too narrow.
     """
     few, _ = thin(fold.customers.sort("customer_id"), calibration.MOST_TRANSFORMED)
     learnt: dict[str, Recalibration] = {}
     for models in fitted:
         miss = measure_miss(models, fold)
         at_pace = quicken_models(models, find_pace(miss, miss.error)) if miss else models
-        learnt[models.purchase_model] = learn_recalibration(at_pace, few, fold.weeks)
+        at_level = raise_spend(at_pace, fold.spend_level)
+        learnt[models.purchase_model] = learn_recalibration(at_level, few, fold.weeks)
     return learnt
 
 

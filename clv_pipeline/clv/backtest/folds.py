@@ -85,8 +85,8 @@ def run_fold(
     """Fits `models` to what was known at the origin, forecasts with them and the baselines, and measures both.
 
     `issued`: by model, what was known at the origin of how far its forecasts can be trusted, from earlier folds: every
-    measure is that of the corrected forecast, and 'uncorrected_coverage_..' stands beside it; with a pace other than 1
-    there are 'pace', 'uncorrected_total_error' and 'uncorrected_mae' too.
+    measure is that of the corrected forecast, and 'uncorrected_coverage_..' stands beside it; with a pace or a spend
+    level other than 1 there are 'pace', 'spend_level', 'uncorrected_total_error' and 'uncorrected_mae' too.
     Everything is estimated from customers as known at the origin. The result depends neither on the order of rows nor
     on the clock. Raises ModelError only for settings that no data could satisfy.
     """
@@ -99,14 +99,14 @@ def run_fold(
     without_dropout, _ = fit_nbd(customers)
     nbd = without_dropout["r"], without_dropout["alpha"]
     issued = issued or {}
-    quick = [issued.get(found.purchase_model, UNCHANGED).quicken(found) for found in fitted]
-    forecasts = {found.purchase_model: forecast_candidate(found, customers, fold.weeks) for found in quick}
+    expecting = [issued.get(found.purchase_model, UNCHANGED).expect(found) for found in fitted]
+    forecasts = {found.purchase_model: forecast_candidate(found, customers, fold.weeks) for found in expecting}
     forecasts |= forecast_baselines(fold, nbd, fitted[0] if fitted else None)
     located = locate_all(fold, fitted, nbd, issued)
     groups = {name: found for name, found in _group(customers, np.zeros(customers.height)).items() if name != "decile"}
     rows = [*measure_distributions(located, groups), *(measure_uncorrected(fold, fitted) if issued else ())]
     rows += [row for name, forecast in forecasts.items() for row in _measure_forecast(name, forecast, customers)]
-    rows += _measure_unquickened(fold, fitted, issued)
+    rows += _measure_uncorrected_errors(fold, fitted, issued)
     rows += [
         ("nbd" if found is None else found.purchase_model, "purchases", "newcomers", metric, value)
         for found in (*fitted, None)
@@ -121,17 +121,19 @@ def run_fold(
     )
 
 
-def _measure_unquickened(fold: Fold, fitted: Sequence[Models], issued: Mapping[str, Recalibration]) -> list[Row]:
-    """The pace of each model that has one, and the errors that it would have made without."""
+def _measure_uncorrected_errors(fold: Fold, fitted: Sequence[Models], issued: Mapping[str, Recalibration]) -> list[Row]:
+    """What corrects the expectations of each model, and the errors that it would have made without."""
     rows: list[Row] = []
     for found in fitted:
         name = found.purchase_model
-        if (pace := issued.get(name, UNCHANGED).pace) == 1:
+        correction = issued.get(name, UNCHANGED)
+        if correction.expect(found) is found:
             continue
         plain = forecast_candidate(found, fold.customers, fold.weeks)
         for target in TARGETS:
             measures = measure_all(read_actual(fold.customers, target), read_forecast(plain, target))
-            rows.append((name, target, "all", "pace", pace))
+            rows.append((name, target, "all", "pace", correction.pace))
+            rows.append((name, target, "all", "spend_level", correction.spend_level))
             rows += [
                 (name, target, "all", f"uncorrected_{metric}", measures[metric])
                 for metric in ("total_error", "mae")

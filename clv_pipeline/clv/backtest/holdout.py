@@ -32,7 +32,7 @@ class Fold:
     attributes that models use (`covariates.name_column`), which the newcomers have too.
     `newcomers`: frequency and T at the end of those weeks of the customers acquired in them. `earlier`:
     frequency, recency, T at an origin `weeks` before this one, with the same two actuals until this one; empty where
-    there is no such history.
+    there is no such history. `spend_level`: what the trend of spend says at the origin (`spend_level.py`).
     """
 
     customers: pl.DataFrame
@@ -40,6 +40,7 @@ class Fold:
     earlier: pl.DataFrame
     weeks: float
     last_weeks: float
+    spend_level: float = 1.0
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,7 @@ RECALIBRATION_SCHEMA = {
     "reached": pl.Float64,
     "volatility": pl.Float64,
     "pace": pl.Float64,
+    "spend_level": pl.Float64,
     "total_sd": pl.Float64,
     "customers": pl.Int64,
 }
@@ -58,10 +59,10 @@ def learn_recalibration(models: Models, customers: pl.DataFrame, weeks: float) -
 def tabulate_recalibrations(learnt: Mapping[str, Recalibration], customers: int) -> pl.DataFrame:
     """One row per model, target and level; `customers` that they were learnt from."""
     rows = [
-        (model, target, float(level), float(reached), found.volatility, found.pace, found.total_sd, customers)
-        for model, found in learnt.items()
+        (model, target, float(level), float(reached), it.volatility, it.pace, it.spend_level, it.total_sd, customers)
+        for model, it in learnt.items()
         for target in TARGETS
-        for level, reached in zip(LEVELS, found.reached.get(target, LEVELS), strict=True)
+        for level, reached in zip(LEVELS, it.reached.get(target, LEVELS), strict=True)
     ]
     return pl.DataFrame(rows, schema=RECALIBRATION_SCHEMA, orient="row")
 

@@ -38,13 +38,15 @@ def judge_folds(
     *,
     priors: str | Mapping[str, Mapping[str, Mapping[str, object]]],
     recalibrate: bool,
+    spend_level: float = 1.0,
 ) -> Judgement:
     """Judges `candidates` on `folds`, which come the latest first.
 
     From the earliest on, so that each fold is judged with the forecasts that would have been issued at its origin:
     `lessons`, one or none, is the fold before the earliest, which only teaches. `years`: for the scores, then for each
     of `folds`, those that forecast the same months one year before and two, as far as there are such; they give the
-    pace (`pace.py`). A fold that stands in several places is one object.
+    pace (`pace.py`). `spend_level` is that of the scores; each fold has its own. A fold that stands in several places
+    is one object.
     """
     memo: dict[int, Sequence[Models]] = {}
 
@@ -53,20 +55,23 @@ def judge_folds(
             memo[id(fold)], _ = fit_candidates(fold.customers, candidates, priors=priors, fit=fit_models)
         return memo[id(fold)]
 
-    def learn(fold: Fold | None, before: Sequence[Fold]) -> dict[str, Recalibration]:
-        """What is issued after `fold`, where `before` are the forecasts of the same months."""
+    def learn(fold: Fold | None, before: Sequence[Fold], level: float) -> dict[str, Recalibration]:
+        """What is issued after `fold` at a spend level, where `before` are the forecasts of the same months."""
         learnt = learn_fold(fold, fit(fold)) if fold and recalibrate else {}
         paces = learn_paces([(year, fit(year)) for year in before])
-        return {name: replace(learnt.get(name, UNCHANGED), pace=paces.get(name, 1.0)) for name in learnt | paces}
+        taught = candidates if level != 1 else list(learnt | paces)
+        return {
+            name: replace(learnt.get(name, UNCHANGED), pace=paces.get(name, 1.0), spend_level=level) for name in taught
+        }
 
-    issued = learn(next(iter(lessons), None), years[-1])
+    issued = learn(next(iter(lessons), None), years[-1], folds[-1].spend_level)
     results: list[FoldResult] = []
     latest: dict[str, Recalibration] = {}
     for number in reversed(range(len(folds))):
         latest = issued
         result = run_fold(folds[number], candidates, priors=priors, fit=fit_models, issued=issued)
         memo[id(folds[number])] = result.fitted
-        issued = learn(folds[number], years[number])
+        issued = learn(folds[number], years[number], folds[number - 1].spend_level if number else spend_level)
         results.insert(0, result)
     if recalibrate:
         issued = {

@@ -45,12 +45,12 @@ def project_cohorts(
     """One row per cohort, and 'all', and window ahead (1 to 3): what its existing customers are expected to do in it.
 
     `customers`: cohort, frequency, recency, T (weeks), monetary_value, and the attributes that the purchase model was
-    fitted with. `parameters` and `recalibration` as in `score_customers`: its pace moves expectations, its total_sd
-    widens bounds. Result: cohort, windows_ahead, customers, expected_purchases with
+    fitted with. `parameters` and `recalibration` as in `score_customers`: its pace and spend level
+    move expectations, its total_sd widens bounds. Result: cohort, windows_ahead, customers, expected_purchases with
     purchases_lower and purchases_upper, expected_orders, expected_profit (not discounted) with profit_lower and
     profit_upper; the bounds hold with 95% probability given the parameters. Raises ModelError when a model is missing.
     """
-    models = recalibration.quicken(read_models(parameters))
+    models = recalibration.expect(read_models(parameters))
     # Sorted, so that the draws do not depend on the order of the rows.
     columns = ("frequency", "recency", "T", "monetary_value")
     customers = models.encode(customers)
@@ -66,7 +66,7 @@ def project_cohorts(
     purchases = np.diff(until, axis=1, prepend=0.0)
     per_purchase = expected_spend(models.spend_model, models.spend, x, mean)
     labels, group = np.unique(people["cohort"].to_numpy(), return_inverse=True)
-    drawn = _Draws(models, people.with_columns(monetary_value=np.where(np.isnan(mean), per_purchase, mean)), length)
+    drawn = _Draws(models, people, length)
     expected = (purchases, purchases * per_purchase[:, None] * margin)
     bounds = _bound_totals(drawn, expected, group, len(labels), margin, total_sd=recalibration.total_sd)
     rows: list[dict[str, object]] = []
@@ -144,7 +144,8 @@ class _Draws:
     def __init__(self, models: Models, people: pl.DataFrame, length: float) -> None:
         self.size = people.height
         self._models, self._length = models, length
-        self._x, self._T, self._mean = (people[name].to_numpy() for name in ("frequency", "T", "monetary_value"))
+        self._x, self._T = (people[name].to_numpy() for name in ("frequency", "T"))
+        self._unit = models.spend_unit(self._x, people["monetary_value"].to_numpy())
         self._alive = p_alive(models.purchase_model, models.purchases, self._x, people["recency"].to_numpy(), self._T)
         self._random = np.random.default_rng(_SEED)
 
@@ -172,9 +173,9 @@ class _Draws:
     def _draw_spend(self, purchases: Vector) -> Vector:
         named = self._models.spend
         if self._models.spend_model != "gamma_gamma":
-            return purchases * named["mean"]
+            return purchases * self._unit[:, None]
         shape = named["q"] + named["p"] * self._x
-        scale = self._random.gamma(shape, 1 / (named["gamma"] + self._x * self._mean))
+        scale = self._random.gamma(shape, 1 / self._unit)
         return self._random.gamma(named["p"] * purchases) / np.maximum(scale, 1e-300)[:, None]
 
 

@@ -35,7 +35,7 @@ _ALWAYS = (
     "It says what a customer will do, not what would change it; do not read an effect of marketing into it.",
 )
 _MEASURES = ("forecast", "actual", "mae", "rmse")
-_PACE, _WITHOUT = "pace", "uncorrected_total_error"
+_PACE, _LEVEL, _WITHOUT = "pace", "spend_level", "uncorrected_total_error"
 
 
 @dataclass(frozen=True)
@@ -136,19 +136,27 @@ def _describe_performance(facts: CardFacts) -> list[str]:
     texts = list(facts.choice["sentence"]) if facts.choice.height else []
     for target, unit in (("purchases", "purchases"), ("spend", facts.currency)):
         texts += _compare(facts, target, unit)
-    return [*texts, *_describe_pace(facts)]
+    return [*texts, *_describe_corrections(facts)]
 
 
-def _describe_pace(facts: CardFacts) -> list[str]:
-    """What earlier years' errors in total did to the backtest's forecast of this model."""
-    own = facts.backtest.filter(pl.col("target") == "purchases", pl.col("model").is_in(_list_models(facts)))
-    found = dict(own.select("metric", "value").iter_rows())
-    if _PACE not in found or _WITHOUT not in found:
-        return []
-    return [
-        f"Its forecast holds a pace: all rates times {found[_PACE]:.2f}, from its errors in total in earlier years;"
-        f" without, purchases would have been off by {found[_WITHOUT]:+.1%} instead of {found['total_error']:+.1%}."
-    ]
+def _describe_corrections(facts: CardFacts) -> list[str]:
+    """What earlier years' errors in total, and the trend of spend, did to the backtest's forecast of this model."""
+    held = {
+        _PACE: ("purchases", "a pace: all rates times", "its errors in total in earlier years"),
+        _LEVEL: ("spend", "a spend level: all spend per purchase times", "the trend of what single customers spend"),
+    }
+    texts: list[str] = []
+    for metric, (target, what, why) in held.items():
+        own = facts.backtest.filter(pl.col("target") == target, pl.col("model").is_in(_list_models(facts)))
+        found = dict(own.select("metric", "value").iter_rows())
+        if found.get(metric, 1.0) == 1 or _WITHOUT not in found:
+            continue
+        texts.append(
+            f"Its forecast holds {what} {found[metric]:.2f}, from {why};"
+            f" uncorrected, {target} would have been off by {found[_WITHOUT]:+.1%} instead of"
+            f" {found['total_error']:+.1%}."
+        )
+    return texts
 
 
 def _compare(facts: CardFacts, target: str, unit: str) -> list[str]:

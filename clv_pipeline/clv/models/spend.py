@@ -11,6 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 from clv_pipeline.clv.models.result import ModelError
 
 SPEND_MODELS = ("gamma_gamma", "mean_spend")
+# A factor on all that a purchase brings; none is 1.
+LEVEL = "level"
 
 
 def expected_spend(
@@ -19,16 +21,18 @@ def expected_spend(
     """E[spend per purchase | frequency, monetary_value], in the currency of the parameters.
 
     Gamma-Gamma: equation 5 of Fader and Hardie (2013), note 025. A customer without a repeat purchase, or whose
-    monetary_value is unknown (nan), gets the population mean. mean_spend: the same for everybody.
+    monetary_value is unknown (nan), gets the population mean. mean_spend: the same for everybody. With LEVEL among the
+    parameters all of it times that.
     """
     x, mean = np.broadcast_arrays(np.asarray(frequency, np.float64), np.asarray(monetary_value, np.float64))
     if model not in SPEND_MODELS:
         raise ModelError(f"'{model}' is no spend model: use one of {', '.join(SPEND_MODELS)}")
+    level = parameters.get(LEVEL, 1.0)
     if model == "mean_spend":
-        return np.full(x.shape, float(parameters["mean"]))
+        return np.full(x.shape, level * float(parameters["mean"]))
     p, q, gamma = parameters["p"], parameters["q"], parameters["gamma"]
     seen = np.where(np.isnan(mean), population_spend(parameters), mean)
-    return p * (gamma + x * seen) / (p * x + q - 1)
+    return level * (p * (gamma + x * seen) / (p * x + q - 1))
 
 
 def population_spend(parameters: Mapping[str, float]) -> float:

@@ -15,7 +15,7 @@ from clv_pipeline.clv.models.covariates import list_columns
 from clv_pipeline.clv.models.purchases import as_columns
 from clv_pipeline.clv.scores.bounds import bound_customers
 from clv_pipeline.clv.scores.pair import WEEKS_PER_MONTH, Models, read_models
-from clv_pipeline.clv.scores.recalibration import UNCHANGED, Recalibration
+from clv_pipeline.clv.scores.recalibration import UNCHANGED, Recalibration, quicken_models, raise_spend
 from clv_pipeline.clv.scores.residual import convert_rate, discount_residual_purchases
 
 type Vector = NDArray[np.float64]
@@ -46,10 +46,12 @@ def score_customers(
     attributes that the purchase model was fitted with (`covariates.name_column`).
     `parameters`: model, parameter, estimate of one purchase model and one spend model (see `fit_models`).
     `recalibration`: what the backtest says of the forecasts. Its pace, a factor on all rates of purchase after T, moves
-    everything but p_alive and expected_spend; the rest of it moves bounds and clv_sd alone.
+    everything but p_alive and expected_spend; its spend level moves expected_spend and all that is money; the rest of
+    it moves bounds and clv_sd alone.
     Result: customer_id, p_alive, expected_purchases (over the horizon), its _lower and _upper (80%), the same with _50,
     _90 and _95, expected_spend (per purchase), clv with bounds likewise, clv_sd, residual_clv, discount, margin, pace,
-    clv_uncorrected (clv at a pace of 1), decile (1 = highest clv; floor(10 (rank - 1) / N) + 1, ties by customer_id).
+    spend_level, clv_uncorrected (clv where both of these are 1), decile (1 = highest clv; floor(10 (rank - 1) / N) + 1,
+    ties by customer_id).
 
     clv = sum over months k of (E[X(t_k)] - E[X(t_k-1)]) x expected_spend x margin / (1 + annual rate)^(k/12): the
     purchases of a month are discounted from its end. A month is 365.25/12/7 weeks. `discount` is what that comes to on
@@ -69,7 +71,7 @@ def score_customers(
     Raises ModelError when a model or parameter is missing or a setting is out of range.
     """
     _check_settings(horizon_months, annual_discount_rate, margin)
-    models = read_models(parameters)
+    models = raise_spend(read_models(parameters), recalibration.spend_level)
     customers = models.encode(customers)
     seen = _score_seen(customers, models, horizon_months, annual_discount_rate, recalibration)
     alike = [*_SEEN, *list_columns(customers)]
@@ -92,7 +94,10 @@ def score_customers(
         "discount",
         pl.lit(margin).alias("margin"),
         pl.lit(recalibration.pace, pl.Float64).alias("pace"),
-        pl.Series("clv_uncorrected", rows["uncorrected_purchases"].to_numpy() * spend * margin),
+        pl.lit(recalibration.spend_level, pl.Float64).alias("spend_level"),
+        pl.Series(
+            "clv_uncorrected", rows["uncorrected_purchases"].to_numpy() * spend * margin / recalibration.spend_level
+        ),
     ).with_columns(_rank_decile())
 
 
@@ -120,7 +125,7 @@ def _score_seen(
     if recalibration.pace == 1:
         aged = plain
     else:
-        aged = _expect_by_age(ages, recalibration.quicken(models), horizon_months, annual_discount_rate)
+        aged = _expect_by_age(ages, quicken_models(models, recalibration.pace), horizon_months, annual_discount_rate)
     aged = aged.with_columns(uncorrected=plain["purchases"] * plain["discount"])
     seen = customers.select(of_all).unique().sort(of_all).join(aged, on=of_age, how="left", maintain_order="left")
     frequency, recency, T = (seen[name].cast(pl.Float64).to_numpy() for name in _SEEN)

@@ -14,6 +14,7 @@ from scipy.special import gammaincc, gammaincinv, gammaln
 
 from clv_pipeline.clv.models import PURCHASE_MODELS, SPEND_MODELS, ModelError, expected_spend
 from clv_pipeline.clv.models.covariates import Design, encode, personalise, read_design
+from clv_pipeline.clv.models.spend import LEVEL, population_spend
 
 type Vector = NDArray[np.float64]
 
@@ -63,12 +64,12 @@ class Models:
         """Each customer's amount of one unit of the predictive distribution (`predictive.py`).
 
         gamma + frequency x monetary_value for the Gamma-Gamma, where an unknown monetary_value (nan) counts as the
-        population mean; the mean spend for mean_spend, so that a unit is a purchase.
+        population mean; the mean spend for mean_spend, so that a unit is a purchase. Times the level of spend.
         """
         if self.spend_model == "mean_spend":
-            return np.full(len(frequency), self.spend["mean"])
-        known = np.where(np.isnan(monetary_value), self.expect_spend(frequency, monetary_value), monetary_value)
-        return self.spend["gamma"] + frequency * known
+            return self.expect_spend(frequency, monetary_value)
+        known = np.where(np.isnan(monetary_value), population_spend(self.spend), monetary_value)
+        return self.spend.get(LEVEL, 1.0) * (self.spend["gamma"] + frequency * known)
 
     def vary_spend(self, frequency: Vector, alive: Vector, purchases: Vector, squared: Vector) -> Vector:
         """The standard deviation of what a customer spends, in his `spend_unit`, from E[N | alive] and E[N^2 | alive].

@@ -21,6 +21,7 @@ from scipy.special import betainc, betaincinv, gammainccinv
 
 from clv_pipeline.clv.models import p_alive, purchase_probabilities
 from clv_pipeline.clv.models.purchases import Parameters, spread_rate
+from clv_pipeline.clv.models.spend import LEVEL
 from clv_pipeline.clv.scores.pair import Models
 
 type Vector = NDArray[np.float64]
@@ -209,7 +210,7 @@ def _gather_counts(probabilities: Grid) -> tuple[Vector, Grid]:
 def _count_spend_cdf(
     models: Models, frequency: Vector, recency: Vector, T: Vector, *, horizon: float, y: Vector
 ) -> Probabilities:
-    mean = models.spend["mean"]
+    mean = models.spend["mean"] * models.spend.get(LEVEL, 1.0)
     # A total of k purchases has lost or won a last digit on its way.
     purchases = np.divide(y, mean, out=np.where(y > 0, 1e15, np.where(y < 0, -1.0, 0.0)), where=mean > 0)
     purchases = np.clip(purchases, -1.0, 1e15)

@@ -15,7 +15,7 @@ import polars as pl
 from clv_pipeline.clv.models import expected_purchases_if_alive, p_alive
 from clv_pipeline.clv.models.covariates import list_columns
 from clv_pipeline.clv.scores.pair import WEEKS_PER_MONTH, read_models
-from clv_pipeline.clv.scores.recalibration import quicken_models
+from clv_pipeline.clv.scores.recalibration import Recalibration
 
 _SEEN = ["frequency", "recency", "T"]
 
@@ -29,15 +29,19 @@ class Verdict:
 
 
 def measure_move(
-    customers: pl.DataFrame, scores: pl.DataFrame, parameters: pl.DataFrame, horizon_months: int, *, pace: float = 1.0
+    customers: pl.DataFrame,
+    scores: pl.DataFrame,
+    parameters: pl.DataFrame,
+    horizon_months: int,
+    recalibration: Recalibration,
 ) -> float:
     """How far `scores` are from those that other `parameters` give the same customers, as a share of the latter.
 
     `customers`: frequency, recency, T (weeks), monetary_value and the attributes that those parameters need, in the
     order of `scores` (expected_purchases, expected_spend). Result: sum of |difference| / sum, over expected spend
-    within the horizon; 0 where there is none. Both at the same `pace`, which is none of the version.
+    within the horizon; 0 where there is none. Both with the same `recalibration`, which is none of the version.
     """
-    models = quicken_models(read_models(parameters), pace)
+    models = recalibration.expect(read_models(parameters))
     alike = [*_SEEN, *list_columns(customers)]
     seen = customers.select(alike).unique().sort(alike)
     own = models.given(seen).purchases

@@ -1,10 +1,12 @@
-"""What a backtest taught about forecasts: the pace of all purchases, how far rates wander, what levels really hold.
+"""What earlier months taught about forecasts: the pace of all purchases, the level of spend, how far rates wander,
+what levels of probability really hold.
 
 Belongs here: applying it to models and to levels of probability. Does not belong here: learning it from a holdout
-(`clv/backtest/learning.py`, `pace.py`), the distributions (`predictive.py`).
+(`clv/backtest/learning.py`, `pace.py`, `spend_level.py`), the distributions (`predictive.py`).
 
-Three corrections, in this order. The models know no season and no trend, which move everybody: `pace` is a factor on
-all rates within the horizon, and the only correction that moves expectations. The models take a customer's rate of
+Four corrections, in this order. The models know no season and no trend, which move everybody: `pace` is a factor on
+all rates within the horizon, `spend_level` one on what each purchase brings; these two move expectations, the others do
+not. The models take a customer's rate of
 purchase as the same for ever, which makes them too sure of who bought often; `volatility` lets its logarithm wander
 (`clv/models/purchases.py`). What is still amiss is mended as it was seen: where a share `reached` of the customers lay
 below the level u of their own distribution, u is called `reached` from then on (Kuleshov, Fenner and Ermon 2018,
@@ -20,6 +22,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from clv_pipeline.clv.models.purchases import PACE, VOLATILITY
+from clv_pipeline.clv.models.spend import LEVEL
 from clv_pipeline.clv.scores.pair import Models
 from clv_pipeline.clv.scores.predictive import Probabilities
 
@@ -35,23 +38,25 @@ LEVELS = np.unique(
 @dataclass(frozen=True)
 class Recalibration:
     """`volatility`: variance by which the logarithm of a rate wanders in a week. `reached`: by target, a share for
-    each of LEVELS, from 0 to 1; a target without shares keeps its levels. `pace`: the factor on rates; 1 for none.
-    `total_sd`: standard deviation of the logarithm of a total around its forecast.
+    each of LEVELS, from 0 to 1; a target without shares keeps its levels. `pace`: the factor on rates, `spend_level`
+    that on spend per purchase; 1 for none. `total_sd`: standard deviation of the logarithm of a total around its
+    forecast.
     """
 
     volatility: float = 0.0
     reached: Mapping[str, Vector] = field(default_factory=dict[str, Vector])
     pace: float = 1.0
     total_sd: float = 0.0
+    spend_level: float = 1.0
 
-    def quicken(self, models: Models) -> Models:
-        """The models with rates at the pace: what they expect. The same models where it is 1."""
-        return quicken_models(models, self.pace)
+    def expect(self, models: Models) -> Models:
+        """The models at the pace and the spend level: what they expect. The same models where both are 1."""
+        return raise_spend(quicken_models(models, self.pace), self.spend_level)
 
     def vary(self, models: Models) -> Models:
-        """The models with rates at the pace, and that wander: what may happen."""
-        quick = self.quicken(models)
-        return replace(quick, purchases={**quick.purchases, VOLATILITY: self.volatility})
+        """The same with rates that wander: what may happen."""
+        expected = self.expect(models)
+        return replace(expected, purchases={**expected.purchases, VOLATILITY: self.volatility})
 
     def find_level(self, target: str, probability: float) -> float:
         """The level of the models' own distribution that holds `probability`."""
@@ -74,6 +79,11 @@ def quicken_models(models: Models, pace: float) -> Models:
     return models if pace == 1 else replace(models, purchases={**models.purchases, PACE: pace})
 
 
+def raise_spend(models: Models, level: float) -> Models:
+    """The models with all that a purchase brings times `level`."""
+    return models if level == 1 else replace(models, spend={**models.spend, LEVEL: level})
+
+
 def read_recalibration(table: pl.DataFrame, models: Collection[str]) -> Recalibration:
     """That of the one of `models` in rows of RECALIBRATION_SCHEMA; UNCHANGED if none is."""
     rows = table.filter(pl.col("model").is_in(list(models))).sort("target", "level")
@@ -81,4 +91,4 @@ def read_recalibration(table: pl.DataFrame, models: Collection[str]) -> Recalibr
         return UNCHANGED
     reached = {target: rows.filter(pl.col("target") == target)["reached"].to_numpy() for target in TARGETS}
     first = rows.row(0, named=True)
-    return Recalibration(first["volatility"], reached, first["pace"], first["total_sd"])
+    return Recalibration(first["volatility"], reached, first["pace"], first["total_sd"], first["spend_level"])

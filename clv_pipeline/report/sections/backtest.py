@@ -27,6 +27,7 @@ BASELINES = {
 _NAMES = CANDIDATES | BASELINES
 # Coverage of 90% intervals that chance explains on a few thousand customers.
 _FAIR_COVERAGE = (0.88, 0.92)
+_MONEY = ("much", "little")
 
 
 def build_section(data: ReportData) -> Section | None:
@@ -82,8 +83,8 @@ def describe_backtest(data: ReportData, latest: pl.DataFrame, summary: pl.DataFr
         f"{_NAMES[shown]}{_say_use(data, shown)} forecast {n.count(row['purchases_forecast'])} purchases; "
         f"{n.count(row['purchases_actual'])} were made ({_say_error(row['purchases_total_error'])}). "
         f"For spend it forecast {n.money(row['spend_forecast'], data.facts.currency)} against "
-        f"{n.money(row['spend_actual'], data.facts.currency)} ({_say_error(row['spend_total_error'])}).",
-        *_say_pace(row),
+        f"{n.money(row['spend_actual'], data.facts.currency)} ({_say_error(row['spend_total_error'], _MONEY)}).",
+        *_say_corrections(row),
         _compare_baselines(summary, shown),
     ]
     choice = data.table("models.choice")
@@ -96,14 +97,24 @@ def describe_backtest(data: ReportData, latest: pl.DataFrame, summary: pl.DataFr
     return sentences
 
 
-def _say_pace(row: Mapping[str, Any]) -> list[str]:
-    if row.get("purchases_pace") is None:
+def _say_corrections(row: Mapping[str, Any]) -> list[str]:
+    texts: list[str] = []
+    if (row.get("purchases_pace") or 1) != 1:
+        texts.append(
+            f"All rates of purchase were multiplied by {n.plain(row['purchases_pace'], 2)} (the pace), as forecasts of"
+            " the same months in earlier years asked for."
+        )
+    if (row.get("spend_spend_level") or 1) != 1:
+        texts.append(
+            f"Spend per purchase was multiplied by {n.plain(row['spend_spend_level'], 2)} (the spend level), as the"
+            " trend of single customers asked for."
+        )
+    if not texts:
         return []
     return [
-        f"All rates of purchase were multiplied by {n.plain(row['purchases_pace'], 2)} (the pace), as forecasts of the "
-        "same months in earlier years asked for; without it purchases would have been "
-        f"{_say_error(row['purchases_uncorrected_total_error'])}, spend "
-        f"{_say_error(row['spend_uncorrected_total_error'])}."
+        *texts,
+        f"Uncorrected, purchases would have been {_say_error(row['purchases_uncorrected_total_error'])}, spend"
+        f" {_say_error(row['spend_uncorrected_total_error'], _MONEY)}.",
     ]
 
 
@@ -111,10 +122,10 @@ def _say_use(data: ReportData, shown: str) -> str:
     return ", the model in use," if data.facts.model_name == shown else ""
 
 
-def _say_error(error: float | None) -> str:
+def _say_error(error: float | None, words: tuple[str, str] = ("many", "few")) -> str:
     if error is None:
         return "there were none"
-    return f"{n.share(abs(error))} too {'many' if error > 0 else 'few'}" if abs(error) >= 0.0005 else "spot on"
+    return f"{n.share(abs(error))} too {words[0] if error > 0 else words[1]}" if abs(error) >= 0.0005 else "spot on"
 
 
 def _compare_baselines(summary: pl.DataFrame, shown: str) -> str:

@@ -29,7 +29,7 @@ def build_section(data: ReportData) -> Section:
         blocks += build_examples(data)
     if has_certain_alive(data):
         blocks.append(Note([ALIVE_NOTE]))
-    if sentence := describe_pace(deciles, data.facts.currency):
+    if sentence := describe_corrections(deciles, data.facts.currency):
         blocks.append(Note([sentence]))
     if sentence := describe_unlikely(data.table("scores.ranges")):
         blocks.append(Note([sentence]))
@@ -51,11 +51,11 @@ def describe_deciles(deciles: pl.DataFrame, currency: str) -> str:
     return f"{text}; decile 1 brings {n.share(deciles['clv'][0] / total)} of it, the lower half {n.share(low)}."
 
 
-def describe_pace(deciles: pl.DataFrame, currency: str) -> str:
-    """What the pace did to the total; '' where it did nothing."""
+def describe_corrections(deciles: pl.DataFrame, currency: str) -> str:
+    """What the pace and the spend level did to the total; '' where they did nothing."""
     if deciles.is_empty() or "pace" not in deciles.columns or deciles["clv_uncorrected"].null_count():
         return ""
-    return words.describe_pace(deciles["pace"][0], add_up(deciles, "clv_uncorrected"), currency)
+    return words.describe_corrections(deciles.row(0, named=True), add_up(deciles, "clv_uncorrected"), currency)
 
 
 def describe_unlikely(ranges: pl.DataFrame) -> str:
