@@ -70,6 +70,7 @@ EVERY_SETTING = {
     "backtest.min_months": ("12", 12),
     "backtest.recalibrate": ("false", False),
     "backtest.correct_pace": ("false", False),
+    "backtest.correct_spend": ("false", False),
     "drift.reference": ("2020-03", "2020-03"),
     "drift.psi_warn": ("0.2", 0.2),
     "drift.psi_alert": ("0.5", 0.5),
