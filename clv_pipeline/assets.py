@@ -43,8 +43,8 @@ def declare_dependencies(spec: StepSpec, partitions: dg.MonthlyPartitionsDefinit
         # The month before and that of the year before; what else is compared with may lie anywhere.
         Reach.COMPARED: map_earlier(12),
     }
-    # What was found earlier (UP_TO, BEFORE, ALERTS), and who is hidden, is no asset, or the asset itself: only the plan
-    # follows it.
+    # What was found earlier (UP_TO, BEFORE, ALERTS), whether costs are known (COSTS, beside a HISTORY of the table),
+    # and who is hidden, is no asset, or the asset itself: only the plan follows it.
     return [
         dg.AssetDep(dg.AssetKey(read.table.split(".")), partition_mapping=mappings[read.reach])
         for read in spec.reads

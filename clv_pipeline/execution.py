@@ -249,7 +249,7 @@ def _expose_reads(spec: StepSpec, step: Step) -> None:
             continue
         months: list[str] | None
         match read.reach:
-            case Reach.LANDED | Reach.UP_TO | Reach.BEFORE | Reach.ALERTS:
+            case Reach.LANDED | Reach.UP_TO | Reach.BEFORE | Reach.ALERTS | Reach.COSTS:
                 continue
             case Reach.FITTED_AS_OF:
                 if step.state.fit_month(step.period) != step.period:

@@ -21,6 +21,8 @@ IDENTITIES, HIDDEN = "landing.customer_ids", "landing.hidden_customers"
 MONTHS, KNOWN, LANDED_UP_TO = "months", "known", "landed up to"
 # The fact of a month of marts.customer_periods that counts the orders in it: who only returned has a row, too.
 ORDER_COUNT = "orders"
+# The fact beside it that counts the lines of customers with a known cost.
+COST_COUNT = "lines with a cost"
 
 
 @dataclass(frozen=True)
@@ -142,6 +144,14 @@ class State:
         """
         stamps = [stamp for month, stamp in self.stamps("marts.customer_periods").items() if month <= period]
         return any(stamp.rows and stamp.facts.get(ORDER_COUNT, stamp.rows) for stamp in stamps)
+
+    def has_costs(self, period: str) -> bool:
+        """Whether any line of a customer up to the end of `period` has a known cost.
+
+        Where nobody counted them before the raw lines of a month were dropped, it is taken to have one.
+        """
+        stamps = self.stamps("marts.customer_periods")
+        return any(stamp.facts.get(COST_COUNT, stamp.rows) for month, stamp in stamps.items() if month <= period)
 
     def as_of_end(self, period: str) -> date:
         """The last day that as-of `period` sees."""

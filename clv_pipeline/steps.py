@@ -45,6 +45,7 @@ class Reach(Enum):
     UP_TO = "the published months up to P"
     BEFORE = "the latest published month before P"
     ALERTS = "of the latest published month before P only what asks for a refit"
+    COSTS = "of the published months up to P only whether any line of a customer has a cost"
 
 
 _HISTORIES: Mapping[Reach, Callable[[State, str], str]] = {
@@ -237,11 +238,9 @@ def list_inputs(read: Read, state: State, period: str) -> list[tuple[str, str, s
     stamps = state.stamps(read.table)
     if read.reach is Reach.KNOWN:
         return state.list_known(read.table, period)
-    if read.reach in (Reach.UP_TO, Reach.BEFORE, Reach.ALERTS):
+    if read.reach in (Reach.UP_TO, Reach.BEFORE, Reach.ALERTS, Reach.COSTS):
         return _list_found(read, state, period)
-    months = [period]
-    if read.reach is Reach.FITTED_AS_OF and state.fit_month(period) != period:
-        months = []
+    months = [] if read.reach is Reach.FITTED_AS_OF and state.fit_month(period) != period else [period]
     if read.reach in _HISTORIES:
         months = list_history(read, state, period)
     if any(month not in stamps for month in months):
@@ -252,6 +251,8 @@ def list_inputs(read: Read, state: State, period: str) -> list[tuple[str, str, s
 
 
 def _list_found(read: Read, state: State, period: str) -> list[tuple[str, str, str]]:
+    if read.reach is Reach.COSTS:
+        return [(read.table, period, str(state.has_costs(period)))]
     stamps = {month: state.stamps(read.table)[month] for month in reached_months(read, state, period)}
     if read.reach is Reach.ALERTS:
         asked = {month: stamp.facts.get(REFIT_FOR) for month, stamp in stamps.items()}

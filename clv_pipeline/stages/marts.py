@@ -6,7 +6,7 @@ customers are views over the customer-months (`door.py`), so that they can never
 
 from clv_pipeline.schemas.marts import CustomerPeriods, Orders, Periods
 from clv_pipeline.sql import quote_literal
-from clv_pipeline.state import ORDER_COUNT
+from clv_pipeline.state import COST_COUNT, ORDER_COUNT
 from clv_pipeline.steps import Reach, Read, Step, StepSpec, Table
 
 _KINDS = frozenset({"duckdb", "parquet"})
@@ -18,11 +18,15 @@ def compute_orders(step: Step) -> str:
 
 
 def compute_customer_periods(step: Step) -> str:
-    """Sums orders, and returns that belong to none, by customer and month, and counts the orders of each month."""
+    """Sums orders, and returns that belong to none, by customer and month; counts orders and known costs by month."""
     counted = "SELECT period, COUNT(customer_id) AS orders FROM marts.orders GROUP BY period"
     orders = dict(step.frame(counted).iter_rows())
+    seen = "FROM transactions.lines WHERE customer_id IS NOT NULL"
+    known = f"SELECT period, COUNT(line_cost) AS costs {seen} GROUP BY period"
+    costs = dict(step.frame(known).iter_rows())
     for period in step.periods:
-        step.record("marts.customer_periods", {ORDER_COUNT: orders.get(period, 0)}, period)
+        facts = {ORDER_COUNT: orders.get(period, 0), COST_COUNT: costs.get(period, 0)}
+        step.record("marts.customer_periods", facts, period)
     return step.select("2_marts/customer_periods")
 
 

@@ -10,7 +10,7 @@ from clv_pipeline.clv.lenses.projection import plan_growth, project_cohorts
 from clv_pipeline.customers.attributes import prepare_attributes
 from clv_pipeline.periods import shift_period
 from clv_pipeline.schemas.lenses.lens5_projection import Lens5GrowthPlan, Lens5Projection
-from clv_pipeline.stages.scores import add_covariates, earned_margin, know_recalibration
+from clv_pipeline.stages.scores import add_covariates, find_margin, know_recalibration
 from clv_pipeline.steps import Reach, Read, Step, StepSpec, Table
 
 _PROJECTION, _PLAN = "lenses.lens5_projection", "lenses.lens5_growth_plan"
@@ -38,7 +38,7 @@ def compute_projection(step: Step) -> dict[str, pl.DataFrame]:
         add_covariates(step, customers, parameters),
         parameters,
         window_months=months,
-        margin=earned_margin(step, _SEEN) or float(step.settings.value.margin),
+        margin=find_margin(step, _SEEN),
         orders_per_purchase=step.frame(f"SELECT sum(r.orders) / sum(r.frequency + 1) AS ratio {_SEEN}").item(),
         recalibration=know_recalibration(step, parameters),
     )
@@ -97,6 +97,7 @@ PROJECTION = StepSpec(
         Read("models.recalibration", Reach.SAME),
         Read("lenses.lens5_windows", Reach.SAME),
         Read("marts.customer_periods", Reach.HISTORY),
+        Read("marts.customer_periods", Reach.COSTS),
         Read("marts.first_orders", Reach.HISTORY),
         Read("landing.customers", Reach.KNOWN),
     ),

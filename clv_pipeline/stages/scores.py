@@ -29,7 +29,7 @@ _CUSTOMERS = 'SELECT customer_id, frequency, recency, "T", monetary_value FROM r
 def compute_scores(step: Step) -> dict[str, pl.DataFrame]:
     """Scores every customer and decides on their publication.
 
-    The margin is what the base earned so far, else the configured one.
+    The margin is what the base earned so far where costs are known, else the configured one.
     """
     value = step.settings.value
     customers = step.frame(_CUSTOMERS)
@@ -40,7 +40,7 @@ def compute_scores(step: Step) -> dict[str, pl.DataFrame]:
     customers = add_covariates(step, customers, parameters)
     version = step.frame("SELECT min(version) AS version FROM models.in_use").item()
     recalibration = know_recalibration(step, parameters)
-    margin = earned_margin(step) or float(value.margin)
+    margin = find_margin(step)
     scores = score_customers(
         customers,
         parameters,
@@ -114,11 +114,17 @@ def know_recalibration(step: Step, parameters: pl.DataFrame) -> Recalibration:
     return read_recalibration(step.frame("SELECT * FROM models.recalibration"), parameters["model"].to_list())
 
 
-def earned_margin(step: Step, customers: str = "FROM rfm.customers AS r") -> float | None:
-    """Profit / spend of `customers` so far; None where that is no margin to count on."""
+def find_margin(step: Step, customers: str = "FROM rfm.customers AS r") -> float:
+    """Profit / spend of `customers` so far; the configured margin where no cost is known, or that is none to count on.
+
+    Without a known cost all profit is the configured margin of a line, rounded: to divide it would only add the error.
+    """
+    configured = float(step.settings.value.margin)
+    if not step.state.has_costs(step.period):
+        return configured
     profit, spend = step.con.execute(f"SELECT sum(r.profit), sum(r.spend) {customers}").fetchall()[0]
     if not spend or spend <= 0 or profit <= 0:
-        return None
+        return configured
     return float(Decimal(profit) / Decimal(spend))
 
 
@@ -145,6 +151,7 @@ SCORES = StepSpec(
         *(Read(f"models.{name}", Reach.SAME) for name in ("in_use", "promotions", "refits", "recalibration")),
         _BEFORE,
         Read("marts.customer_periods", Reach.HISTORY),
+        Read("marts.customer_periods", Reach.COSTS),
         Read("marts.first_orders", Reach.HISTORY),
         Read("landing.customers", Reach.KNOWN),
     ),
