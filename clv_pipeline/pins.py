@@ -12,6 +12,7 @@ import polars as pl
 
 from clv_pipeline.lake import Lake
 from clv_pipeline.moments import tell_time
+from clv_pipeline.periods import shift_period
 
 PINS = "models.pins"
 _SCHEMA = {
@@ -57,3 +58,15 @@ def find_pin(lake: Lake, as_of: str) -> Pin | None:
     """The choice that holds for `as_of`; None where nobody has made one."""
     pins = read_pins(lake, as_of)
     return None if pins.is_empty() else Pin(*pins.drop("set_at").row(-1))
+
+
+def find_pinned(lake: Lake) -> list[tuple[str, str | None, str]]:
+    """The choices in force: first as-of month, last one (None: all later ones), version. Earliest first."""
+    starts: list[tuple[str, str | None]] = []
+    for month in sorted(lake.published(PINS)):  # between these months nothing changes
+        pin = find_pin(lake, month)
+        version = pin.version if pin else None
+        if not starts or starts[-1][1] != version:
+            starts.append((month, version))
+    lasts = [*(shift_period(month, -1) for month, _ in starts[1:]), None]
+    return [(first, last, version) for (first, version), last in zip(starts, lasts, strict=False) if version]

@@ -14,6 +14,7 @@ from polars.testing import assert_frame_equal
 
 from clv_pipeline import mlflow_log
 from clv_pipeline.alerts.causes import find_causes
+from clv_pipeline.cli import models as cli_models
 from clv_pipeline.cli import run_app
 from clv_pipeline.clv.models import PARAMETERS, ModelError, ModelFit
 from clv_pipeline.model_store import find_version
@@ -143,6 +144,33 @@ def test_promote_rollback_and_back_to_the_rule(
     fitted = dict(company.query("SELECT DISTINCT as_of, version FROM models.parameters").iter_rows())
     assert use(company) == fitted
     assert second not in fitted.values()
+
+
+def test_pins_are_listed_while_they_hold(
+    open_company: Callable[[str], Warehouse], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    company = open_company("company")
+    run(company, FIRST, SECOND, THIRD)
+    first = use(company)[FIRST]
+    monkeypatch.setattr(cli_models.console, "width", 200)
+
+    def list_pinned() -> list[str]:
+        capsys.readouterr()
+        assert clv(company, "models") == 0
+        header, *rows = capsys.readouterr().out.splitlines()
+        return [row[header.index("pinned from") :].strip() for row in rows if row.startswith(first)]
+
+    assert clv(company, "promote", first, "--from", SECOND) == 0
+    assert "no data" not in capsys.readouterr().out
+    assert list_pinned() == [SECOND]
+    assert clv(company, "promote", "auto", "--from", THIRD) == 0
+    assert list_pinned() == [f"{SECOND} to {SECOND}"]
+    assert clv(company, "promote", first, "--from", "2025-01") == 0
+    assert f"note: there are no data of 2025-01; they go from {FIRST} to {THIRD}" in capsys.readouterr().out
+    assert list_pinned() == [f"{SECOND} to {SECOND}, 2025-01"]
+    # The latest choice holds for all later months, also for those that an earlier choice named.
+    assert clv(company, "promote", "auto", "--from", SECOND) == 0
+    assert list_pinned() == [""]
 
 
 def test_other_settings_leave_old_months_as_they_were_scored(

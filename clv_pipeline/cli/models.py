@@ -115,6 +115,10 @@ def _choose(state: "State", month: str, version: str | None, how: str) -> None:
     replaced = _find_current(state, latest, find_pin(state.lake, latest))
     add_pin(state.lake, Pin(month, version, replaced, how))
     console.print(f"{month} and later: {version or 'the version that the rule picks'} ({how})", soft_wrap=True)
+    if (months := state.periods) and month not in months:
+        console.print(
+            f"[yellow]note:[/] there are no data of {month}; they go from {months[0]} to {months[-1]}", soft_wrap=True
+        )
     later = sorted(as_of for as_of in state.stamps(_IN_USE) if as_of >= month)
     if stale := [as_of for as_of in later if version is None or _use(state, as_of) != version]:
         console.print(f"stale: {', '.join(stale)}; `clv run` brings them up to date", soft_wrap=True)
@@ -126,12 +130,12 @@ def _use(state: "State", month: str) -> str | None:
 
 def _lay_out(state: "State", versions: "list[StoredVersion]") -> Grid:
     from clv_pipeline.periods import group_ranges  # noqa: PLC0415
-    from clv_pipeline.pins import read_pins  # noqa: PLC0415
+    from clv_pipeline.pins import find_pinned  # noqa: PLC0415
 
     used: dict[str, list[str]] = {}
     for month in state.stamps(_IN_USE):
         used.setdefault(_use(state, month) or "", []).append(month)
-    pinned = dict(read_pins(state.lake, "9999-12").select("as_of_from", "version").iter_rows())
+    pinned = find_pinned(state.lake)
     shown = ("version", *(("as-of", "model") if console.width >= _WIDE else ()), "estimation", "fitted (UTC)")
     grid = Grid(box=None, header_style="bold", pad_edge=False)
     for name in (*shown, "backtest", "in use for", "pinned from"):
@@ -147,7 +151,7 @@ def _lay_out(state: "State", versions: "list[StoredVersion]") -> Grid:
             "fitted (UTC)": facts["fitted_at"][:16].replace("T", " "),
         }
         ranges = [f if f == t else f"{f} to {t}" for f, t in group_ranges(used.get(version.name, []))]
-        pins = [month for month, chosen in pinned.items() if chosen == version.name]
+        pins = [first + (f" to {last}" if last else "") for first, last, name in pinned if name == version.name]
         criterion = criteria.get(facts["model"], "-")
         grid.add_row(*(cells[name] for name in shown), criterion, ", ".join(ranges), ", ".join(pins))
     return grid
