@@ -143,12 +143,14 @@ def test_of_models_equally_good_for_one_customer_the_nearer_total_is_chosen() ->
     assert choice.filter("chosen")["model"].to_list() == ["mbg_nbd"]
     assert choice["value"].to_list() == pytest.approx([0.5, 0.504, 0.6])
     assert choice["sentence"].to_list() == [
-        "BG/NBD: off by 0.500 purchases a customer, 160 purchases forecast, 200 made; as good for one customer as "
-        "MBG/NBD, whose total is nearer.",
-        "MBG/NBD: off by 0.504 purchases a customer, 210 purchases forecast, 200 made; of 2 models equally good for "
-        "one customer, its total is the nearest.",
-        "Pareto/NBD: off by 0.600 purchases a customer, 200 purchases forecast, 200 made; 19.0% worse than MBG/NBD.",
+        "BG/NBD, over 2 folds: off by 0.500 purchases a customer, 160 purchases forecast, 200 made; as good for one "
+        "customer as MBG/NBD, whose total is nearer.",
+        "MBG/NBD, over 2 folds: off by 0.504 purchases a customer, 210 purchases forecast, 200 made; of 2 models "
+        "equally good for one customer, its total is the nearest.",
+        "Pareto/NBD, over 2 folds: off by 0.600 purchases a customer, 200 purchases forecast, 200 made; 19.0% worse "
+        "than MBG/NBD.",
     ]
+    assert choose_model([two])["sentence"][0].startswith("BG/NBD: off by 0.500 purchases a customer, 80 purchases")
 
 
 def test_tracking_ends_where_the_forecast_does() -> None:

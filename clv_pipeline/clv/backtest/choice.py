@@ -49,7 +49,7 @@ def choose_model(folds: Sequence[pl.DataFrame]) -> pl.DataFrame:
 
 
 def _add_up(folds: Sequence[pl.DataFrame], model: str) -> dict[str, float]:
-    """Customers, absolute errors, actual and forecast purchases over all folds; empty where one lacks the model."""
+    """Customers, absolute errors, actual and forecast purchases over all folds, how many; empty where one lacks it."""
     totals: dict[str, float] = dict.fromkeys(("customers", "absolute", "actual", "forecast"), 0.0)
     for fold in folds:
         rows = fold.filter(pl.col("model") == model, pl.col("target") == "purchases", pl.col("segment") == "all")
@@ -58,12 +58,13 @@ def _add_up(folds: Sequence[pl.DataFrame], model: str) -> dict[str, float]:
             return {}
         seen["absolute"] = seen["mae"] * seen["customers"]
         totals = {name: total + seen[name] for name, total in totals.items()}
-    return totals
+    return totals | {"folds": len(folds)}
 
 
 def _explain(model: str, best: str, tied: Sequence[str], errors: Mapping[str, float], seen: Mapping[str, float]) -> str:
     total = f"{seen['forecast']:,.0f} purchases forecast, {seen['actual']:,.0f} made"
-    described = f"{NAMES[model]}: off by {errors[model]:.3f} purchases a customer, {total}"
+    over = f", over {seen['folds']:.0f} folds" if seen["folds"] > 1 else ""
+    described = f"{NAMES[model]}{over}: off by {errors[model]:.3f} purchases a customer, {total}"
     if model != best:
         reason = (
             "as good for one customer as" if model in tied else f"{errors[model] / errors[best] - 1:.1%} worse than"
