@@ -34,6 +34,9 @@ ODD_DATA: dict[str, tuple[list[str], str]] = {
     "only returns": ([f"{i},c{i % 3},2024-0{1 + i % 3}-05,tea,-1,{i}" for i in range(1, 9)], "0 customers"),
     "nobody known": ([f"{i},,2024-0{1 + i % 3}-05,tea,1,{i}" for i in range(1, 9)], "0 customers"),
 }
+# Where there are customers, and none had bought on a second day when the last month ended.
+NEVER_AGAIN = {"one line", "no repeat buyers", "one day", "negative customer"}
+NEVER_AGAIN |= {"last month quarantined", "middle month quarantined"}
 
 
 def build(tmp_path: Path, rows: Sequence[str]) -> Warehouse:
@@ -67,6 +70,7 @@ def test_odd_data_end_in_finite_scores_a_report_and_a_status(case: str, tmp_path
     page = publish_report(house.lake, house.settings).read_text()
     assert "</html>" in page
     assert not re.search(r">\s*-?(nan|inf|None)\s*<", page)
+    assert ("the data tell nothing of how often customers buy" in page) == (case in NEVER_AGAIN)
     status = show_status(house)
     assert "stale     nothing, every published month is up to date" in status
     assert ("rejected" in status) == ("quarantined" in case)

@@ -58,6 +58,15 @@ def test_it_tells_data_parameters_and_limits() -> None:
     assert "P(alive) is 1 for everybody who bought once" in read(FACTS, "Limits")
 
 
+def test_where_nobody_bought_again_it_does_not_tell_the_priors_as_a_finding() -> None:
+    parameters = read(replace(FACTS, repeaters=0), "Parameters")
+    assert parameters.startswith("BG/NBD: nobody has bought again yet, so the data tell nothing of how often customers")
+    assert "typical customer" not in parameters
+    assert "repeat purchase" not in parameters
+    assert "BG/NBD a = 0.793" in parameters
+    assert "every customer is expected to spend 35.00 USD" in parameters
+
+
 def test_it_says_which_assumptions_the_checks_question() -> None:
     assert "None of this has been checked" in read(FACTS, "Assumptions")
     assert "Questioned (y): Customers buy every 30 days." in read(replace(FACTS, gate=GATE), "Assumptions")

@@ -120,7 +120,8 @@ def _describe_assumptions(facts: CardFacts) -> list[str]:
 
 def _describe_estimates(facts: CardFacts) -> list[str]:
     values = [_write_estimate(row) for row in facts.parameters.iter_rows(named=True)]
-    return [*describe_parameters(facts.parameters, facts.currency), *values]
+    in_words = describe_parameters(facts.parameters, facts.currency, has_repeats=facts.repeaters > 0)
+    return [*in_words, *values]
 
 
 def _write_estimate(row: Mapping[str, Any]) -> str:

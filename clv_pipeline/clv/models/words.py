@@ -15,10 +15,17 @@ from clv_pipeline.clv.models.spend import population_spend
 
 MODEL_NAMES = NAMES | {"gamma_gamma": "Gamma-Gamma", "mean_spend": "Mean spend"}
 _MOST_PURCHASES = 1000
+_NO_REPEATS = (
+    "nobody has bought again yet, so the data tell nothing of how often customers buy or when they leave; its"
+    " parameters rest on the priors."
+)
 
 
-def describe_parameters(parameters: pl.DataFrame, currency: str) -> list[str]:
-    """What the parameters (model, parameter, estimate, lower, upper; in weeks and `currency`) say, by model."""
+def describe_parameters(parameters: pl.DataFrame, currency: str, *, has_repeats: bool = True) -> list[str]:
+    """What the parameters (model, parameter, estimate, lower, upper; in weeks and `currency`) say, by model.
+
+    Without a repeat purchase (`has_repeats`) those of a purchase model are the priors', and say nothing of customers.
+    """
     sentences: list[str] = []
     for model in parameters["model"].unique(maintain_order=True):
         value = dict(parameters.filter(pl.col("model") == model).select("parameter", "estimate").iter_rows())
@@ -30,6 +37,8 @@ def describe_parameters(parameters: pl.DataFrame, currency: str) -> list[str]:
                 sentences.append(
                     f"{name}: every customer is expected to spend {value['mean']:,.2f} {currency} a purchase."
                 )
+            case _ if not has_repeats:
+                sentences.append(f"{name}: {_NO_REPEATS}")
             case _:
                 sentences += [*_describe_rate(name, value), *_describe_end(str(model), value)]
                 sentences += describe_coefficients(parameters.filter(pl.col("model") == model))

@@ -26,7 +26,9 @@ def build_section(data: ReportData) -> Section:
         sentence = "No model could be fitted: it takes customers with repeat purchases on different days."
         return empty_section(_ID, _TITLE, sentence)
     blocks: list[Block] = []
-    if sentences := describe_parameters(parameters, data.facts.currency):
+    repeaters = data.table("models.evaluation").filter(pl.col("metric") == "repeat_customers")
+    has_repeats = repeaters.is_empty() or repeaters["value"].max() != 0
+    if sentences := describe_parameters(parameters, data.facts.currency, has_repeats=has_repeats):
         blocks.append(Note(sentences))
     if has_certain_alive(data):
         blocks.append(Note([ALIVE_NOTE]))
