@@ -14,6 +14,7 @@ afterwards); nothing was chosen on the others.
 import argparse
 from collections.abc import Iterator
 from datetime import date, timedelta
+from statistics import NormalDist
 
 import duckdb
 import numpy as np
@@ -21,6 +22,7 @@ import polars as pl
 from purchase_logs import HELD, LEARNT, REAL, simulate
 
 from clv_pipeline.clv.backtest import BASELINES, Fold, choose_model, judge_folds
+from clv_pipeline.clv.backtest.learning import learn_total_sd
 from clv_pipeline.clv.backtest.spend_level import LEAST_MONTHS, find_spend_level, measure_trend
 from clv_pipeline.clv.models import PURCHASE_MODELS
 from clv_pipeline.sql import bind, load_sql
@@ -88,7 +90,12 @@ def know_spend_level(log: pl.DataFrame, end: date, weeks: float) -> float:
         return 1.0
     seen = log.filter(pl.col("day") <= end).with_columns(period=pl.col("day").dt.strftime("%Y-%m"))
     grouped = seen.group_by("customer_id", "period")
-    periods = grouped.agg(pl.len().alias("order_days"), pl.col("spend").sum(), returned=pl.lit(0.0))
+    periods = grouped.agg(
+        pl.len().alias("order_days"),
+        pl.col("spend").sum(),
+        pl.col("spend").sort_by("day").first().alias("first_day_spend"),
+        returned=pl.lit(0.0),
+    )
     with duckdb.connect() as connection:
         connection.execute("CREATE SCHEMA marts; CREATE SCHEMA landing")
         connection.register("periods", periods.to_arrow())
@@ -129,8 +136,11 @@ def judge(name: str, log: pl.DataFrame, origin: tuple[int, int], months: int) ->
     result, taught = judgement.results
     chosen = choose_model([taught.measures]).filter("chosen")["model"].item()
     wide = result.measures.filter(segment="all").pivot("metric", index=["model", "target"], values="value")
-    for row in wide.iter_rows(named=True):
-        yield {"log": name, "origin": f"{origin[0]}-{origin[1]:02}", "months": months, "auto": chosen, **row}
+    errors = taught.measures.filter(segment="all", metric="total_error").select("model", "target", taught="value")
+    for row in wide.join(errors, on=["model", "target"], how="left").iter_rows(named=True):
+        sd = learn_total_sd([row.pop("taught")])
+        origin_name = f"{origin[0]}-{origin[1]:02}"
+        yield {"log": name, "origin": origin_name, "months": months, "auto": chosen, "total_sd": sd, **row}
 
 
 def say_coverage(row: dict[str, object], prefix: str = "") -> str:
@@ -173,6 +183,11 @@ def summarise(rows: list[dict[str, object]]) -> None:
     sizes = compared.group_by("model", "target").agg(pl.col("total_error").abs().mean(), plain, pl.len())
     for row in sizes.sort("target", "total_error").iter_rows(named=True):
         print(f"  {row['target']:9} {row['model']:24} {row['total_error']:6.2%}, {row['plain']:6.2%} over {row['len']}")
+    print("Share of totals of auto within the ranges of totals, chance left aside; 50, 80, 90, 95% promised:")
+    for target, part in auto.group_by("target", maintain_order=True):
+        off = (part["total_error"].log1p() / part["total_sd"]).abs().to_numpy()
+        shares = [f"{np.mean(off <= NormalDist().inv_cdf(0.5 + level / 200)):.0%}" for level in LEVELS]
+        print(f"  {target[0]:9} {', '.join(shares)}")
     case = ["log", "origin", "months", "target"]
     least = (
         compared.filter(pl.col("model").is_in(list(BASELINES))).group_by(case).agg(pl.col("total_error").abs().min())

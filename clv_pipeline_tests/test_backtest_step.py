@@ -20,6 +20,7 @@ from clv_pipeline.stages import models
 from clv_pipeline.stages.backtest import BACKTEST, choose_origins
 from clv_pipeline.stages.champion import CHAMPION
 from clv_pipeline.stages.models import MODELS
+from clv_pipeline.stages.profiles import PROFILES
 from clv_pipeline.stages.rfm import RFM
 from clv_pipeline.stages.scores import SCORES
 from clv_pipeline.steps import Step
@@ -154,10 +155,15 @@ def test_the_spend_level_follows_the_trend_of_single_customers(tmp_path: Path) -
     ]
     scores: list[pl.DataFrame] = []
     for on in ("true", "false"):
-        house = Warehouse(tmp_path / on, extra=f"[backtest]\ncorrect_pace = false\ncorrect_spend = {on}\n")
+        house = Warehouse(tmp_path / on, extra=f"[backtest]\ncorrect_pace = {on}\ncorrect_spend = {on}\n")
         house.deliver("orders.csv", rows)
-        house.refresh("2025-01", (*STEPS, CHAMPION, SCORES))
+        house.refresh("2025-01", (*STEPS, CHAMPION, SCORES, PROFILES))
         scores.append(house.query("SELECT * FROM scores.customers ORDER BY customer_id"))
+        (issued,) = house.query("SELECT sum(spend) AS spend FROM drift.forecasts WHERE horizon_months = 12")["spend"]
+        # What monitoring holds against the truth is what was issued: a year of 365 days here, of 365.25 there.
+        assert issued == pytest.approx(
+            (scores[-1]["expected_purchases"] * scores[-1]["expected_spend"]).sum(), rel=2e-3
+        )
     raised, plain = scores
 
     # Purchases are a year old on average, and those of the next twelve months half a year ahead.
@@ -165,6 +171,7 @@ def test_the_spend_level_follows_the_trend_of_single_customers(tmp_path: Path) -
     assert level == pytest.approx(1.05 ** (1.5 * 365 / 300), rel=0.01)
     assert plain["spend_level"].unique().to_list() == [1.0]
     assert raised["expected_spend"].to_list() == pytest.approx((plain["expected_spend"] * level).to_list())
+    assert raised["pace"].min() > 1.1  # pyright: ignore[reportOperatorIssue]
     assert raised["clv_uncorrected"].to_list() == pytest.approx(plain["clv"].to_list())
 
 

@@ -104,7 +104,8 @@ def _ask_judgement(step: Step, folds: _Folds) -> Asked[Judgement]:
     models = step.settings.models
     recalibrate = step.settings.backtest.recalibrate
     given = folds.judged, folds.lessons, folds.years, models.candidates
-    return ask(judge_folds, *given, priors=models.priors, recalibrate=recalibrate, spend_level=folds.spend_level)
+    scores = {"spend_level": folds.spend_level, "ahead": _look_ahead(step)}
+    return ask(judge_folds, *given, priors=models.priors, recalibrate=recalibrate, **scores)
 
 
 def ask_backtest_ahead(step: Step) -> None:
@@ -142,8 +143,12 @@ def take_folds(step: Step, origins: Sequence[Origin]) -> _Folds:
     forecasts = [(origins[0].until, step.settings.value.horizon_months)]
     forecasts += [(origin.month, origin.horizon_months) for origin in origins[: len(judged)]]
     years = [take_while_enough(choose_years(step, *forecast)) for forecast in forecasts]
-    weeks = step.settings.value.horizon_months * WEEKS_PER_MONTH
-    return _Folds(judged, lessons, years, know_spend_level(step, origins[0].until, weeks))
+    return _Folds(judged, lessons, years, know_spend_level(step, origins[0].until, _look_ahead(step)))
+
+
+def _look_ahead(step: Step) -> float:
+    """The weeks that the scores look ahead."""
+    return step.settings.value.horizon_months * WEEKS_PER_MONTH
 
 
 def _take_enough(step: Step, origin: Origin) -> Fold | None:

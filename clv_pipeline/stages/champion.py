@@ -220,6 +220,7 @@ def _gather_facts(
         previous=step.lake.read(IN_USE, earlier[0]) if before else pl.DataFrame(),
         backtest=step.frame(_OF_THE_BACKTEST),
         choice=step.frame("SELECT model, sentence FROM models.choice ORDER BY NOT chosen, model"),
+        corrections=step.frame("SELECT DISTINCT model, pace, spend_level FROM models.recalibration ORDER BY model"),
         notes=tuple(stamp.facts.get("notes", ())),
     )
 
@@ -232,6 +233,7 @@ _FIT = (
     "models.gate",
     "models.choice",
     "models.backtest",
+    "models.recalibration",
 )
 CHAMPION = StepSpec(
     name="champion",

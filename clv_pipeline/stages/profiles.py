@@ -11,6 +11,7 @@ from clv_pipeline.clv.scores import read_models
 from clv_pipeline.periods import last_day, shift_period
 from clv_pipeline.schemas.drift import Forecasts, Profiles
 from clv_pipeline.stages.observations import EARLY_MONTHS
+from clv_pipeline.stages.scores import know_recalibration
 from clv_pipeline.steps import Content, Reach, Read, Step, StepSpec, Table
 
 _PARAMETERS = "SELECT model, parameter, estimate FROM models.in_use"
@@ -28,7 +29,7 @@ def _forecast(step: Step) -> pl.DataFrame:
     parameters = step.frame(_PARAMETERS)
     if parameters.is_empty():
         return Forecasts.empty()
-    models = read_models(parameters)
+    models = know_recalibration(step, parameters).expect(read_models(parameters))
     draws = step.frame(_DRAWS).filter(pl.col("model") == models.purchase_model)
     end = step.state.as_of_end(step.period)
     forecasts = forecast_cohorts(
@@ -64,6 +65,7 @@ PROFILES = StepSpec(
         Read("scores.customers", Reach.SAME),
         Read("models.in_use", Reach.SAME),
         Read("models.in_use_draws", Reach.SAME),
+        Read("models.recalibration", Reach.SAME),
     ),
     compute=compute_profiles,
     sql=tuple(f"7_drift/{name}" for name in ("customers", "profiles", "forecast_rows", "forecast_sample")),

@@ -41,6 +41,7 @@ def compute_projection(step: Step) -> dict[str, pl.DataFrame]:
         margin=find_margin(step, _SEEN),
         orders_per_purchase=step.frame(f"SELECT sum(r.orders) / sum(r.frequency + 1) AS ratio {_SEEN}").item(),
         recalibration=know_recalibration(step, parameters),
+        paced_months=step.settings.value.horizon_months,
     )
     starts = {ahead: shift_period(step.period, 1 + (ahead - 1) * months) for ahead in projected["windows_ahead"]}
     ends = {ahead: shift_period(start, months - 1) for ahead, start in starts.items()}
@@ -103,7 +104,7 @@ PROJECTION = StepSpec(
     ),
     compute=compute_projection,
     sql=("2_marts/customers", "4_lenses/first_order_attributes", "4_lenses/valid_customers", "4_lenses/base_customers"),
-    knobs=("value.margin", "periods.", "lenses.growth", "source.columns"),
+    knobs=("value.margin", "value.horizon_months", "periods.", "lenses.growth", "source.columns"),
     code=(
         "customers/attributes",
         "clv/models",

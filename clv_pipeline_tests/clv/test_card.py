@@ -148,3 +148,14 @@ def test_a_dropout_of_two_coefficients_is_told_as_a_probability() -> None:
         " new, those of kind A with 25.0%."
         in read(replace(FACTS, parameters=frame.with_columns(**bounds)), "Parameters")
     )
+
+
+def test_the_corrections_of_the_scores_are_told_even_where_no_backtest_judged_them() -> None:
+    corrections = pl.DataFrame({"model": ["bg_nbd", "pareto_nbd"], "pace": [0.95, 1.5], "spend_level": [1.07, 1.07]})
+    card = build_card(replace(FACTS, corrections=corrections))
+    told = [text for text in card.filter(chapter="Parameters")["text"] if text.startswith("Scores made with it")]
+    assert told == [
+        "Scores made with it hold a pace: all rates times 0.95, from errors in total in earlier years.",
+        "Scores made with it hold a spend level: all spend per purchase times 1.07, from the trend of what single"
+        " customers spend.",
+    ]

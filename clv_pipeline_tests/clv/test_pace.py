@@ -109,6 +109,8 @@ def test_years_that_agree_are_believed_more_and_years_that_do_not_less() -> None
     assert twice > once
     assert log(learn_pace([miss(0.2), miss(-0.1)])) == pytest.approx(0.05 * 0.04 / (0.04 + 0.0225 / 2))
     assert learn_pace([miss(0.2), None]) == pytest.approx(exp(once))
+    # Shops that were closed for half a year are no season.
+    assert learn_pace([miss(-1.5)]) == learn_pace([miss(-0.6)])
 
 
 def test_the_mean_of_what_lasts_is_that_of_the_joint_normal_distribution() -> None:

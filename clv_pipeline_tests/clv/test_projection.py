@@ -77,6 +77,22 @@ def test_what_moves_everybody_widens_every_range(customers: int) -> None:
     assert half == pytest.approx(np.sqrt(chance**2 + (1.96 * 0.3) ** 2), rel=0.12)
 
 
+@pytest.mark.parametrize("model", PURCHASE_MODELS)
+def test_the_pace_ends_with_the_months_that_it_was_learnt_for(model: str) -> None:
+    customers, parameters = make_customers(400), make_parameters(model)
+    settings = {"window_months": 3, "margin": 0.3, "orders_per_purchase": 1.0}
+    plain, paced = (
+        project_cohorts(customers, parameters, **settings, recalibration=learnt, paced_months=6).filter(cohort="all")
+        for learnt in (UNCHANGED, Recalibration(pace=2.0))
+    )
+    ratio = (paced["expected_purchases"] / plain["expected_purchases"]).to_list()
+    assert min(ratio[:2]) > 1.3
+    assert ratio[2] == 1.0
+    # The draws behind the ranges follow, but for who left sooner as he bought faster.
+    middle = (paced["purchases_lower"] + paced["purchases_upper"]) / 2 / paced["expected_purchases"]
+    assert middle.to_list() == pytest.approx([1.0, 1.0, 1.0], abs=0.25)
+
+
 def test_cohorts_sum_to_all() -> None:
     projected = _project(make_customers(200), make_parameters("bg_nbd"))
     sums = projected.group_by("windows_ahead", pl.col("cohort") == "all").agg(

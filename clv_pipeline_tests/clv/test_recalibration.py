@@ -99,6 +99,9 @@ def test_a_total_is_as_unsure_as_totals_were_off() -> None:
     assert learn_total_sd([]) == pytest.approx(0.1)
     assert learn_total_sd([0.2, -0.1]) == pytest.approx(((0.01 + 0.1823**2 + 0.1054**2) / 3) ** 0.5, rel=1e-3)
     assert learn_total_sd([-1.0]) == pytest.approx(0.1)
+    # Five years from folds of three months: as unsure as five steps of a year; a year from three months: as they were.
+    assert learn_total_sd([], 13.0, 5 * 52.18) == pytest.approx(0.1 * 5**0.5, rel=1e-3)
+    assert learn_total_sd([], 13.0, 52.0) == pytest.approx(0.1)
 
 
 def test_levels_by_hand() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clv_pipeline.clv.models import PARAMETERS, PURCHASE_MODELS, ModelError, expected_purchases, p_alive
-from clv_pipeline.clv.scores import Models, bound_customers, score_customers
+from clv_pipeline.clv.scores import Models, Recalibration, bound_customers, score_customers
 from clv_pipeline.schemas.scores import Scores
 
 ESTIMATES = {
@@ -231,3 +231,16 @@ def test_parameters_of_no_or_two_purchase_models_are_refused() -> None:
     for parameters in (both, both.filter(model="gamma_gamma")):
         with pytest.raises(ModelError, match="exactly one purchase model"):
             score(CUSTOMERS, parameters)
+
+
+@pytest.mark.parametrize("model", PURCHASE_MODELS)
+def test_a_pace_reaches_no_further_than_the_horizon(model: str) -> None:
+    parameters = make_parameters(model)
+    plain, paced = (
+        score_customers(CUSTOMERS, parameters, recalibration=learnt, **VALUE)  # pyright: ignore[reportArgumentType]
+        for learnt in (Recalibration(), Recalibration(pace=1.5))
+    )
+    later = (plain["residual_clv"] - plain["clv"]).to_list()
+    assert (paced["residual_clv"] - paced["clv"]).to_list() == pytest.approx(later, rel=1e-9, abs=1e-9)
+    assert (paced["clv"] > plain["clv"]).all()
+    assert paced["clv_uncorrected"].to_list() == plain["clv"].to_list()

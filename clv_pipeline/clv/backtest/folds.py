@@ -109,7 +109,7 @@ def run_fold(
     rows += _measure_uncorrected_errors(fold, fitted, issued)
     rows += [
         ("nbd" if found is None else found.purchase_model, "purchases", "newcomers", metric, value)
-        for found in (*fitted, None)
+        for found in (*expecting, None)
         for metric, value in measure_newcomers(fold.newcomers, found, nbd).items()
     ]
     return FoldResult(

@@ -18,6 +18,7 @@ from clv_pipeline.clv.backtest.holdout import read_vector
 from clv_pipeline.clv.models import p_alive
 from clv_pipeline.clv.models.purchases import VOLATILITY, count_probability
 from clv_pipeline.clv.scores import Models, Recalibration
+from clv_pipeline.clv.scores.pair import WEEKS_PER_MONTH
 from clv_pipeline.clv.scores.recalibration import LEVELS, TARGETS
 
 type Vector = NDArray[np.float64]
@@ -28,6 +29,7 @@ _BELIEVERS = 100.0
 _LIKELY_VARIANCE = 0.25
 _LOG_RANGE = (-16.0, 0.0)
 _LIKELY_TOTAL_SD = 0.1
+_WEEKS_PER_YEAR = 12 * WEEKS_PER_MONTH
 RECALIBRATION_SCHEMA = {
     "model": pl.String,
     "target": pl.String,
@@ -67,14 +69,18 @@ def tabulate_recalibrations(learnt: Mapping[str, Recalibration], customers: int)
     return pl.DataFrame(rows, schema=RECALIBRATION_SCHEMA, orient="row")
 
 
-def learn_total_sd(total_errors: Sequence[float]) -> float:
+def learn_total_sd(total_errors: Sequence[float], weeks: float = 0.0, ahead: float = 0.0) -> float:
     """The standard deviation of the logarithm of actual over forecast, from the signed total errors of folds.
+
+    The folds looked `weeks` ahead, the forecast looks `ahead`. Up to a year errors were the same size over any horizon;
+    beyond, variance is taken to grow with it, as that of a random walk does.
 
     One more fold counts that was off by 10%, as a total is on average where nothing is known of it: over 63 forecasts
     of simulated shops, ranges with one fold and that held 62, 83, 90 and 97% of the totals instead of 50, 80, 90, 95.
     """
     squares = [log1p(error) ** 2 for error in total_errors if error > -1]
-    return sqrt((_LIKELY_TOTAL_SD**2 + sum(squares)) / (1 + len(squares)))
+    growth = max(ahead, _WEEKS_PER_YEAR) / max(weeks, _WEEKS_PER_YEAR)
+    return sqrt(max(growth, 1.0) * (_LIKELY_TOTAL_SD**2 + sum(squares)) / (1 + len(squares)))
 
 
 def _find_volatility(models: Models, customers: pl.DataFrame, weeks: float) -> float:

@@ -26,6 +26,7 @@ type Vector = NDArray[np.float64]
 
 # Standard deviations of the logarithm: of what comes back each year, and of what moves everybody in one year alone.
 _LASTING_SD, _YEARLY_SD = 0.2, 0.15
+_LARGEST_ERROR = 3 * _LASTING_SD
 _MOST_COUNTED = 20_000
 _STEPS = 8
 _SETTLED = 1e-6
@@ -70,9 +71,13 @@ def learn_pace(misses: Sequence[Miss | None]) -> float:
 
 
 def believe(misses: Sequence[Miss]) -> float:
-    """The mean of what lasts, given errors that hold it, the year's own part and chance (normal, normal)."""
+    """The mean of what lasts, given errors that hold it, the year's own part and chance.
+
+    Errors count up to three times what lasts as a rule: a year with closed shops is more than a normal law knows of.
+    """
     weights = np.array([1 / (_YEARLY_SD**2 + miss.chance**2) for miss in misses])
-    return float(weights @ [miss.error for miss in misses] / (1 / _LASTING_SD**2 + weights.sum()))
+    errors = np.clip([miss.error for miss in misses], -_LARGEST_ERROR, _LARGEST_ERROR)
+    return float(weights @ errors / (1 / _LASTING_SD**2 + weights.sum()))
 
 
 def learn_paces(years: Sequence[tuple[Fold, Sequence[Models]]]) -> dict[str, float]:

@@ -39,14 +39,15 @@ def judge_folds(
     priors: str | Mapping[str, Mapping[str, Mapping[str, object]]],
     recalibrate: bool,
     spend_level: float = 1.0,
+    ahead: float = 0.0,
 ) -> Judgement:
     """Judges `candidates` on `folds`, which come the latest first.
 
     From the earliest on, so that each fold is judged with the forecasts that would have been issued at its origin:
     `lessons`, one or none, is the fold before the earliest, which only teaches. `years`: for the scores, then for each
     of `folds`, those that forecast the same months one year before and two, as far as there are such; they give the
-    pace (`pace.py`). `spend_level` is that of the scores; each fold has its own. A fold that stands in several places
-    is one object.
+    pace (`pace.py`). `spend_level` is that of the scores, which look `ahead` weeks; each fold has its own. A fold that
+    stands in several places is one object.
     """
     memo: dict[int, Sequence[Models]] = {}
 
@@ -75,7 +76,8 @@ def judge_folds(
         results.insert(0, result)
     if recalibrate:
         issued = {
-            name: replace(it, total_sd=learn_total_sd(_list_errors(name, results))) for name, it in issued.items()
+            name: replace(it, total_sd=learn_total_sd(_list_errors(name, results), folds[0].weeks, ahead))
+            for name, it in issued.items()
         }
     paces = {name: found.pace for name, found in latest.items()}
     return Judgement(results, paces, tabulate_recalibrations(issued, folds[0].customers.height))

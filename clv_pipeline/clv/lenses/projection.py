@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from clv_pipeline.clv.models import expected_purchases, expected_spend, p_alive
 from clv_pipeline.clv.models.covariates import list_columns
-from clv_pipeline.clv.models.purchases import PACE, Parameters, as_columns
+from clv_pipeline.clv.models.purchases import Parameters, as_columns
 from clv_pipeline.clv.scores.pair import WEEKS_PER_MONTH, Models, read_models
-from clv_pipeline.clv.scores.recalibration import UNCHANGED, Recalibration
+from clv_pipeline.clv.scores.recalibration import UNCHANGED, Recalibration, quicken_models, raise_spend
 
 type Vector = NDArray[np.float64]
 
@@ -41,32 +41,38 @@ def project_cohorts(
     margin: float,
     orders_per_purchase: float,
     recalibration: Recalibration = UNCHANGED,
+    paced_months: int | None = None,
 ) -> pl.DataFrame:
     """One row per cohort, and 'all', and window ahead (1 to 3): what its existing customers are expected to do in it.
 
     `customers`: cohort, frequency, recency, T (weeks), monetary_value, and the attributes that the purchase model was
     fitted with. `parameters` and `recalibration` as in `score_customers`: its pace and spend level
-    move expectations, its total_sd widens bounds. Result: cohort, windows_ahead, customers, expected_purchases with
-    purchases_lower and purchases_upper, expected_orders, expected_profit (not discounted) with profit_lower and
-    profit_upper; the bounds hold with 95% probability given the parameters. Raises ModelError when a model is missing.
+    move expectations, its total_sd widens bounds. The pace is that of the windows which begin within the
+    `paced_months` that it was learnt for (default: of all). Result: cohort, windows_ahead, customers,
+    expected_purchases with purchases_lower and purchases_upper, expected_orders, expected_profit (not discounted) with
+    profit_lower and profit_upper; the bounds hold with 95% probability given the parameters.
+    Raises ModelError when a model is missing.
     """
-    models = recalibration.expect(read_models(parameters))
+    plain = raise_spend(read_models(parameters), recalibration.spend_level)
+    paced = np.arange(WINDOWS_AHEAD) * window_months < (paced_months or np.inf)
+    paces = np.where(paced, recalibration.pace, 1.0)
     # Sorted, so that the draws do not depend on the order of the rows.
     columns = ("frequency", "recency", "T", "monetary_value")
-    customers = models.encode(customers)
+    customers = plain.encode(customers)
     seen = (pl.col(name).cast(pl.Float64) for name in columns)
     people = customers.select("cohort", *seen, *list_columns(customers)).sort(pl.all())
-    models = models.of(people)
+    models = plain.of(people)
     x, t_x, T, mean = (people[name].to_numpy() for name in columns)
     length = window_months * WEEKS_PER_MONTH
-    ends = length * np.arange(1, WINDOWS_AHEAD + 1)
-    until = expected_purchases(
-        models.purchase_model, as_columns(models.purchases), x[:, None], t_x[:, None], T[:, None], horizon=ends
+    ends = length * np.arange(1.0, WINDOWS_AHEAD + 1)
+    purchases = np.where(
+        paced,
+        _expect_windows(quicken_models(models, recalibration.pace), x, t_x, T, ends),
+        _expect_windows(models, x, t_x, T, ends),
     )
-    purchases = np.diff(until, axis=1, prepend=0.0)
     per_purchase = expected_spend(models.spend_model, models.spend, x, mean)
     labels, group = np.unique(people["cohort"].to_numpy(), return_inverse=True)
-    drawn = _Draws(models, people, length)
+    drawn = _Draws(models, people, length, paces)
     expected = (purchases, purchases * per_purchase[:, None] * margin)
     bounds = _bound_totals(drawn, expected, group, len(labels), margin, total_sd=recalibration.total_sd)
     rows: list[dict[str, object]] = []
@@ -89,6 +95,13 @@ def project_cohorts(
                 }
             )
     return pl.DataFrame(rows)
+
+
+def _expect_windows(models: Models, x: Vector, t_x: Vector, T: Vector, ends: Vector) -> Vector:
+    """Purchases expected within each window; one row per customer."""
+    own = as_columns(models.purchases)
+    until = expected_purchases(models.purchase_model, own, x[:, None], t_x[:, None], T[:, None], horizon=ends)
+    return np.diff(until, axis=1, prepend=0.0)
 
 
 def plan_growth(
@@ -141,9 +154,9 @@ def _judge(needed: int | None, most_acquired: int) -> str:
 class _Draws:
     """Futures of all customers: purchases and spend by window, as the stories of the models have them."""
 
-    def __init__(self, models: Models, people: pl.DataFrame, length: float) -> None:
+    def __init__(self, models: Models, people: pl.DataFrame, length: float, paces: Vector) -> None:
         self.size = people.height
-        self._models, self._length = models, length
+        self._models, self._length, self._paces = models, length, paces
         self._x, self._T = (people[name].to_numpy() for name in ("frequency", "T"))
         self._unit = models.spend_unit(self._x, people["monetary_value"].to_numpy())
         self._alive = p_alive(models.purchase_model, models.purchases, self._x, people["recency"].to_numpy(), self._T)
@@ -152,7 +165,7 @@ class _Draws:
     def draw(self) -> tuple[Vector, Vector]:
         """Purchases and spend, one row per customer and one column per window."""
         named = self._models.purchases
-        rate = self._random.gamma(named["r"] + self._x, named.get(PACE, 1.0) / (named["alpha"] + self._T))
+        rate = self._random.gamma(named["r"] + self._x, 1 / (named["alpha"] + self._T))[:, None] * self._paces
         alive = self._random.random(self.size) < self._alive
         purchases = self._draw_purchases(named, rate) * alive[:, None]
         return purchases, self._draw_spend(purchases)
@@ -163,8 +176,8 @@ class _Draws:
             # A hazard may come out as 0: who has it, lives.
             dies = self._random.exponential(size=self.size) / np.maximum(hazard, 1e-300)
             lived = np.clip(dies[:, None] - self._length * np.arange(WINDOWS_AHEAD), 0.0, self._length)
-            return self._random.poisson(rate[:, None] * lived).astype(np.float64)
-        arrivals = self._random.poisson(rate[:, None] * self._length, (self.size, WINDOWS_AHEAD)).astype(np.float64)
+            return self._random.poisson(rate * lived).astype(np.float64)
+        arrivals = self._random.poisson(rate * self._length).astype(np.float64)
         survived = self._x + (1 if self._models.purchase_model == "mbg_nbd" else 0)
         chance = np.maximum(self._random.beta(named["a"], np.maximum(named["b"] + survived, 1e-9)), 1e-12)
         last = self._random.geometric(chance).astype(np.float64)

@@ -30,12 +30,17 @@ _LIMITS = {
     "mean_spend": "Differences in spend between customers are not in the forecast.",
 }
 _ALWAYS = (
-    "It knows no seasons, prices or campaigns: it expects the next months to be like those it has seen, but for the"
-    " pace, where forecasts of earlier years give one.",
+    "It knows no seasons, prices or campaigns: it expects the next months to be like those it has seen, but for a pace"
+    " and a spend level, where earlier years give them.",
     "It says what a customer will do, not what would change it; do not read an effect of marketing into it.",
 )
 _MEASURES = ("forecast", "actual", "mae", "rmse")
-_PACE, _LEVEL, _WITHOUT = "pace", "spend_level", "uncorrected_total_error"
+_WITHOUT = "uncorrected_total_error"
+# What it corrects, in words, and where it comes from.
+_CORRECTIONS = {
+    "pace": ("purchases", "a pace: all rates times", "errors in total in earlier years"),
+    "spend_level": ("spend", "a spend level: all spend per purchase times", "the trend of what single customers spend"),
+}
 
 
 @dataclass(frozen=True)
@@ -44,7 +49,8 @@ class CardFacts:
 
     `parameters`: model, parameter, estimate, lower, upper. `previous`: the same of the version in use before (model,
     parameter, estimate), empty for the first. `gate`: check, passed, sentence. `backtest`: model, target, metric, value
-    of all customers. `choice`: model, sentence. `notes`: what the fit says of itself.
+    of all customers. `choice`: model, sentence. `corrections`: model, pace and spend_level of the scores made with it.
+    `notes`: what the fit says of itself.
     """
 
     version: str
@@ -64,6 +70,7 @@ class CardFacts:
     gate: pl.DataFrame = field(default_factory=pl.DataFrame)
     backtest: pl.DataFrame = field(default_factory=pl.DataFrame)
     choice: pl.DataFrame = field(default_factory=pl.DataFrame)
+    corrections: pl.DataFrame = field(default_factory=pl.DataFrame)
     notes: tuple[str, ...] = ()
 
 
@@ -72,7 +79,7 @@ def build_card(facts: CardFacts) -> pl.DataFrame:
     chapters = {
         "Data": _describe_data(facts),
         "Assumptions": _describe_assumptions(facts),
-        "Parameters": _describe_estimates(facts),
+        "Parameters": [*_describe_estimates(facts), *_describe_corrections(facts)],
         "Performance": _describe_performance(facts),
         "Limits": _describe_limits(facts),
         "Change from the last version": _describe_change(facts),
@@ -137,23 +144,32 @@ def _describe_performance(facts: CardFacts) -> list[str]:
     texts = list(facts.choice["sentence"]) if facts.choice.height else []
     for target, unit in (("purchases", "purchases"), ("spend", facts.currency)):
         texts += _compare(facts, target, unit)
-    return [*texts, *_describe_corrections(facts)]
+    return [*texts, *_describe_judged_corrections(facts)]
 
 
 def _describe_corrections(facts: CardFacts) -> list[str]:
-    """What earlier years' errors in total, and the trend of spend, did to the backtest's forecast of this model."""
-    held = {
-        _PACE: ("purchases", "a pace: all rates times", "its errors in total in earlier years"),
-        _LEVEL: ("spend", "a spend level: all spend per purchase times", "the trend of what single customers spend"),
-    }
+    """What is in the scores made with this version beside its parameters."""
+    rows = facts.corrections.filter(pl.col("model").is_in(_list_models(facts))) if facts.corrections.height else None
+    if rows is None or rows.is_empty():
+        return []
+    found = rows.row(0, named=True)
+    return [
+        f"Scores made with it hold {what} {found[name]:.2f}, from {why}."
+        for name, (_, what, why) in _CORRECTIONS.items()
+        if found[name] != 1
+    ]
+
+
+def _describe_judged_corrections(facts: CardFacts) -> list[str]:
+    """What such corrections, as known at the origin of the backtest, did to its forecast."""
     texts: list[str] = []
-    for metric, (target, what, why) in held.items():
+    for metric, (target, what, why) in _CORRECTIONS.items():
         own = facts.backtest.filter(pl.col("target") == target, pl.col("model").is_in(_list_models(facts)))
         found = dict(own.select("metric", "value").iter_rows())
         if found.get(metric, 1.0) == 1 or _WITHOUT not in found:
             continue
         texts.append(
-            f"Its forecast holds {what} {found[metric]:.2f}, from {why};"
+            f"Its forecast in the backtest held {what} {found[metric]:.2f}, from {why};"
             f" uncorrected, {target} would have been off by {found[_WITHOUT]:+.1%} instead of"
             f" {found['total_error']:+.1%}."
         )

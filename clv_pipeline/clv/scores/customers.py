@@ -66,7 +66,8 @@ def score_customers(
     parameters varied: at 300 customers that moves the coverage of 90% bounds by up to 0.4 points, at 2,000 by 0.15.
 
     residual_clv is the value of the rest of the customer's lifetime, without a horizon, discounted continuously (see
-    `residual.py`); never below clv, and null where the annual rate is not above 0.
+    `residual.py`), the pace reaching no further than the horizon; never below clv, and null where the annual rate is
+    not above 0.
 
     Raises ModelError when a model or parameter is missing or a setting is out of range.
     """
@@ -122,11 +123,14 @@ def _score_seen(
     of_age, of_all = [*_AGED, *list_columns(customers)], [*_SEEN, *list_columns(customers)]
     ages = customers.select(of_age).unique().sort(of_age)
     plain = _expect_by_age(ages, models, horizon_months, annual_discount_rate)
-    if recalibration.pace == 1:
-        aged = plain
-    else:
+    without = plain["purchases"] * plain["discount"]
+    aged = plain
+    if recalibration.pace != 1:
         aged = _expect_by_age(ages, quicken_models(models, recalibration.pace), horizon_months, annual_discount_rate)
-    aged = aged.with_columns(uncorrected=plain["purchases"] * plain["discount"])
+        # The pace was learnt for the horizon: what comes after it comes at the models' own.
+        beyond = (plain["residual"] - without).clip(lower_bound=0.0)
+        aged = aged.with_columns(residual=beyond + aged["purchases"] * aged["discount"])
+    aged = aged.with_columns(uncorrected=without)
     seen = customers.select(of_all).unique().sort(of_all).join(aged, on=of_age, how="left", maintain_order="left")
     frequency, recency, T = (seen[name].cast(pl.Float64).to_numpy() for name in _SEEN)
     models = models.of(seen)
