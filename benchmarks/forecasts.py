@@ -174,7 +174,7 @@ def summarise(rows: list[dict[str, object]]) -> None:
             held = part[column].to_numpy()
             inside = ((held >= 0.88) & (held <= 0.92)).mean()
             print(f"  {target[0]:9} {column:24} {inside:6.1%}  {held.min():.3f} to {held.max():.3f}")
-    print("Mean size of the total error, and without the pace; the share of cases no worse than the best baseline:")
+    print("Mean size of the total error, and without corrections; the share of cases no worse than the best baseline:")
     auto = frame.filter(pl.col("model") == pl.col("auto")).with_columns(model=pl.lit("auto"))
     compared = pl.concat([frame.filter(pl.col("model").is_in([*PURCHASE_MODELS, *BASELINES])), auto])
     if "uncorrected_total_error" not in compared.columns:
