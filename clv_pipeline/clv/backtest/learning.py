@@ -18,7 +18,7 @@ from clv_pipeline.clv.backtest.holdout import read_vector
 from clv_pipeline.clv.models import p_alive
 from clv_pipeline.clv.models.purchases import VOLATILITY, count_probability
 from clv_pipeline.clv.scores import Models, Recalibration
-from clv_pipeline.clv.scores.pair import WEEKS_PER_MONTH
+from clv_pipeline.clv.scores.pair import WEEKS_PER_YEAR
 from clv_pipeline.clv.scores.recalibration import LEVELS, TARGETS
 
 type Vector = NDArray[np.float64]
@@ -29,7 +29,6 @@ _BELIEVERS = 100.0
 _LIKELY_VARIANCE = 0.25
 _LOG_RANGE = (-16.0, 0.0)
 _LIKELY_TOTAL_SD = 0.1
-_WEEKS_PER_YEAR = 12 * WEEKS_PER_MONTH
 RECALIBRATION_SCHEMA = {
     "model": pl.String,
     "target": pl.String,
@@ -79,7 +78,7 @@ def learn_total_sd(total_errors: Sequence[float], weeks: float = 0.0, ahead: flo
     of simulated shops, ranges with one fold and that held 60, 79, 90 and 92% of spend instead of 50, 80, 90 and 95.
     """
     squares = [log1p(error) ** 2 for error in total_errors if error > -1]
-    growth = max(ahead, _WEEKS_PER_YEAR) / max(weeks, _WEEKS_PER_YEAR)
+    growth = max(ahead, WEEKS_PER_YEAR) / max(weeks, WEEKS_PER_YEAR)
     return sqrt(max(growth, 1.0) * (_LIKELY_TOTAL_SD**2 + sum(squares)) / (1 + len(squares)))
 
 

@@ -16,7 +16,8 @@ import numpy as np
 import polars as pl
 from scipy.special import stdtrit
 
-_WEEKS_PER_YEAR = 365.25 / 7
+from clv_pipeline.clv.scores.pair import WEEKS_PER_YEAR
+
 _MONTHS_PER_YEAR, _MILLIONTHS = 12, 1e6
 # Two years of months to compare.
 LEAST_MONTHS = 24
@@ -70,4 +71,4 @@ def find_spend_level(found: SpendTrend | None, weeks: float) -> float:
         return 1.0
     sure = max(1 - (found.doubt / found.trend) ** 2, 0.0)
     believed = min(max(sure * found.trend, -_LARGEST), _LARGEST)
-    return exp(believed * (found.mean_age + weeks / _WEEKS_PER_YEAR / 2))
+    return exp(believed * (found.mean_age + weeks / WEEKS_PER_YEAR / 2))

@@ -65,11 +65,10 @@ def project_cohorts(
     x, t_x, T, mean = (people[name].to_numpy() for name in columns)
     length = window_months * WEEKS_PER_MONTH
     ends = length * np.arange(1.0, WINDOWS_AHEAD + 1)
-    purchases = np.where(
-        paced,
-        _expect_windows(quicken_models(models, recalibration.pace), x, t_x, T, ends),
-        _expect_windows(models, x, t_x, T, ends),
-    )
+    purchases = _expect_windows(models, x, t_x, T, ends)
+    if recalibration.pace != 1:
+        quick = quicken_models(models, recalibration.pace)
+        purchases = np.where(paced, _expect_windows(quick, x, t_x, T, ends), purchases)
     per_purchase = expected_spend(models.spend_model, models.spend, x, mean)
     labels, group = np.unique(people["cohort"].to_numpy(), return_inverse=True)
     drawn = _Draws(models, people, length, paces)

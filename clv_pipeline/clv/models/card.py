@@ -149,14 +149,14 @@ def _describe_performance(facts: CardFacts) -> list[str]:
 
 def _describe_corrections(facts: CardFacts) -> list[str]:
     """What is in the scores made with this version beside its parameters."""
-    rows = facts.corrections.filter(pl.col("model").is_in(_list_models(facts))) if facts.corrections.height else None
-    if rows is None or rows.is_empty():
+    if facts.corrections.is_empty():
         return []
-    found = rows.row(0, named=True)
+    own = facts.corrections.filter(pl.col("model").is_in(_list_models(facts)))
     return [
-        f"Scores made with it hold {what} {found[name]:.2f}, from {why}."
+        f"Scores made with it hold {what} {row[name]:.2f}, from {why}."
+        for row in own.iter_rows(named=True)
         for name, (_, what, why) in _CORRECTIONS.items()
-        if found[name] != 1
+        if row[name] != 1
     ]
 
 

@@ -19,6 +19,7 @@ from clv_pipeline.clv.models.spend import LEVEL, population_spend
 type Vector = NDArray[np.float64]
 
 WEEKS_PER_MONTH = 365.25 / 12 / 7
+WEEKS_PER_YEAR = 12 * WEEKS_PER_MONTH
 _LEFT_ASIDE = 1e-5
 # Between the two sides of a removable singularity; 6 digits remain.
 _NEAR_TWO = 1e-7

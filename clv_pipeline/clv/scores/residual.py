@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from clv_pipeline.clv.models import expected_purchases_if_alive
 from clv_pipeline.clv.models.purchases import Parameters, as_columns
-from clv_pipeline.clv.scores.pair import WEEKS_PER_MONTH
+from clv_pipeline.clv.scores.pair import WEEKS_PER_YEAR
 
 type Vector = NDArray[np.float64]
 
@@ -32,7 +32,7 @@ _NOTHING_LEFT = 40.0
 
 def convert_rate(annual_rate: float) -> float:
     """The continuous rate a week that discounts a year (52.18 weeks) as the annual rate does."""
-    return log1p(annual_rate) / (12 * WEEKS_PER_MONTH)
+    return log1p(annual_rate) / WEEKS_PER_YEAR
 
 
 def discount_residual_purchases(
