@@ -88,3 +88,28 @@ def test_a_total_in_words() -> None:
     assert describe_total(pl.DataFrame([total]), "USD").startswith(
         "Together 2 customers will bring between $80.00 and $125 with 95% probability, which is $100 give or take 22%"
     )
+
+
+@pytest.mark.parametrize(
+    ("pace", "level", "expected"),
+    [
+        (1.0, 1.0, ""),
+        (None, None, ""),
+        (
+            0.83,
+            1.0,
+            "All rates of purchase are multiplied by 0.83 (the pace): forecasts of the same months in earlier years"
+            " were too high in total. Uncorrected, this would be $120.",
+        ),
+        (
+            1.0,
+            0.95,
+            "Spend per purchase is multiplied by 0.95 (the spend level): single customers spend less at a purchase"
+            " from year to year. Uncorrected, this would be $120.",
+        ),
+    ],
+)
+def test_corrections_are_told_with_what_a_value_would_be_without(
+    pace: float | None, level: float | None, expected: str
+) -> None:
+    assert words.describe_corrections({"pace": pace, "spend_level": level}, 120.0, "USD") == expected

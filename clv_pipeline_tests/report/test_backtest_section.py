@@ -97,6 +97,21 @@ def test_sentences_say_how_far_off_the_model_in_use_was() -> None:
     ]
 
 
+def test_what_was_corrected_is_told_with_what_it_would_have_been() -> None:
+    data, known = make_data("bg_nbd"), make_measures()
+    held = {"pace": 0.9, "spend_level": 1.05, "uncorrected_total_error": 0.2}
+    rows = [(1, "1997-11", 7, "bg_nbd", target, "all", *item) for target in TARGETS for item in held.items()]
+    measures = pl.concat([known, pl.DataFrame(rows, schema=known.schema, orient="row")])
+    note = build(ReportData({**data.tables, "models.backtest": measures}, data.facts)).blocks[0]
+    assert isinstance(note, Note)
+    assert list(note.sentences)[2:5] == [
+        "All rates of purchase were multiplied by 0.90 (the pace), as forecasts of the same months in earlier years"
+        " asked for.",
+        "Spend per purchase was multiplied by 1.05 (the spend level), as the trend of single customers asked for.",
+        "Uncorrected, purchases would have been 20% too many, spend 20% too much.",
+    ]
+
+
 def test_the_table_has_losers_and_baselines_the_best_first() -> None:
     table = build(make_data("bg_nbd")).blocks[1]
     assert isinstance(table, Table)
